@@ -1,0 +1,5 @@
+//go:build rlam_no_intents
+
+package journal
+
+const writesIntents = false

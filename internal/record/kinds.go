@@ -1,0 +1,223 @@
+package record
+
+import (
+	"encoding/json"
+
+	"rlam/internal/canon"
+)
+
+// Run is the genesis of a run: everything it depends on, pinned by digest.
+type Run struct {
+	Kind    Kind         `json:"kind"`
+	ID      string       `json:"id"`      // the workflow ID it was started under
+	Engine  string       `json:"engine"`  // R-LAM's version
+	Started string       `json:"started"` // RFC 3339, UTC
+	Study   canon.Digest `json:"study"`   // the study as loaded, defaults filled in
+	Actions []Pin        `json:"actions"`
+	Inputs  []Artifact   `json:"inputs"`
+	Planner canon.Digest `json:"planner"` // the scenario's or plan's file; none for a model
+	Models  []string     `json:"models"`  // who is asked, in order
+	Gates   []Gate       `json:"gates"`
+
+	Parent  canon.Digest    `json:"parent"`            // of a fork: the record it continues from
+	Changes json.RawMessage `json:"changes,omitempty"` // of a fork: what was changed
+}
+
+// Pin is an action that a run may use: its formal schema and what carries it out.
+type Pin struct {
+	Name    string       `json:"name"`
+	Version string       `json:"version"`
+	Spec    canon.Digest `json:"spec"`
+	Binding canon.Digest `json:"binding"` // covers the contents of its scripts
+}
+
+// Gate is a gate and its version.
+type Gate struct {
+	Name    string `json:"gate"`
+	Version int    `json:"version"`
+}
+
+// Proposal is what the planner was asked, what it answered, and what the gates said.
+type Proposal struct {
+	Kind    Kind         `json:"kind"`
+	Parent  canon.Digest `json:"parent"`
+	Index   int          `json:"index"` // the step's number, from 1
+	Request canon.Digest `json:"request"`
+	Answer  canon.Digest `json:"answer"`
+	Model   Model        `json:"model"`
+	Usage   Usage        `json:"usage"`
+	Outcome string       `json:"outcome"` // calls, finish, give_up, or why nothing could be dispatched
+	Calls   []Call       `json:"calls"`
+	Result  *Result      `json:"result,omitempty"`
+	Reason  canon.Digest `json:"reason"` // of give_up, or what was wrong with the answer
+	Turn    Turn         `json:"turn"`
+}
+
+// Turn says which execution of the planner the proposal came from.
+type Turn struct {
+	Key       canon.Digest `json:"key"`
+	Execution int          `json:"execution"`
+}
+
+// Model says who answered.
+type Model struct {
+	Asked       string `json:"asked"`
+	Answered    string `json:"answered"`
+	Fingerprint string `json:"fingerprint"`
+	Scripted    bool   `json:"scripted"`
+	Candidate   int    `json:"candidate"` // 0 is the study's model, 1 its first fallback, …
+}
+
+// Usage counts tokens. Estimated says that the server did not count them.
+type Usage struct {
+	Prompt     int  `json:"prompt"`
+	Completion int  `json:"completion"`
+	Estimated  bool `json:"estimated,omitempty"`
+}
+
+// Total is prompt and completion together.
+func (u Usage) Total() int { return u.Prompt + u.Completion }
+
+// Call is one proposed use of an action.
+type Call struct {
+	ID       string       `json:"id"`   // step and position: "4.1"
+	Name     string       `json:"name"` // the planner's own id
+	ToolCall string       `json:"tool_call"`
+	Action   string       `json:"action"` // NAME@VERSION, or the name as proposed if there is none such
+	Spec     canon.Digest `json:"spec"`
+	Binding  canon.Digest `json:"binding"`
+	Params   canon.Digest `json:"params"` // references replaced, where their sources had run
+	Uses     []Use        `json:"uses"`
+	After    []string     `json:"after"` // calls of the same step that it waits for
+	Verdicts []Verdict    `json:"verdicts"`
+	Decision string       `json:"decision"` // admitted, refused or deferred
+}
+
+// Use is a data edge: the value at At came from a pointer into the output of From.
+type Use struct {
+	From    string `json:"from"`
+	Pointer string `json:"pointer"`
+	At      string `json:"at"`
+}
+
+// Verdict is what one gate said of one call, and the facts it judged.
+type Verdict struct {
+	Gate     string       `json:"gate"`
+	Version  int          `json:"version"`
+	Decision string       `json:"decision"`
+	Rule     string       `json:"rule,omitempty"`
+	Reason   canon.Digest `json:"reason"`
+	Facts    canon.Digest `json:"facts"`
+}
+
+// Result is what the planner handed in as the run's result.
+type Result struct {
+	Value    canon.Digest `json:"value"`
+	Uses     []Use        `json:"uses"`
+	Verdicts []Verdict    `json:"verdicts"`
+	Decision string       `json:"decision"`
+}
+
+// Step is what came of a proposal.
+type Step struct {
+	Kind   Kind         `json:"kind"`
+	Parent canon.Digest `json:"parent"`
+	Index  int          `json:"index"`
+	Calls  []CallRecord `json:"calls"` // ordered by position
+}
+
+// CallRecord is what came of one call.
+type CallRecord struct {
+	Call                      // as proposed; of a deferred call, as judged when its sources had run
+	Judgement canon.Digest    `json:"judgement"` // of a deferred call
+	Status    CallStatus      `json:"status"`
+	Attempts  []AttemptRecord `json:"attempts"`
+}
+
+// CallStatus is how a call ended.
+type CallStatus string
+
+// The ways a call ends.
+const (
+	CallCompleted CallStatus = "completed"
+	CallFailed    CallStatus = "failed"
+	CallRefused   CallStatus = "refused"   // by a gate: never scheduled
+	CallSkipped   CallStatus = "skipped"   // a source of it did not complete, or a limit was reached first
+	CallCancelled CallStatus = "cancelled" // the run was
+)
+
+// AttemptStatus is how an attempt ended.
+type AttemptStatus string
+
+// The ways an attempt ends.
+const (
+	AttemptCompleted AttemptStatus = "completed"
+	AttemptFailed    AttemptStatus = "failed"
+	AttemptLost      AttemptStatus = "lost" // by infrastructure: no outcome reached the workflow
+	AttemptCancelled AttemptStatus = "cancelled"
+)
+
+// AttemptRecord is one execution of a call, or one that was lost before its outcome was known.
+type AttemptRecord struct {
+	N           int           `json:"n"`
+	Status      AttemptStatus `json:"status"`
+	Execution   int           `json:"execution"`         // number in the call's journal; 0 if unknown
+	Adopted     bool          `json:"adopted,omitempty"` // the outcome of an execution that an earlier attempt began
+	Error       *Error        `json:"error,omitempty"`
+	Started     string        `json:"started"`
+	Ended       string        `json:"ended"`
+	Output      canon.Digest  `json:"output"`
+	Artifacts   []Artifact    `json:"artifacts"`
+	Log         canon.Digest  `json:"log"`
+	Environment canon.Digest  `json:"environment"`
+	Isolation   string        `json:"isolation"`
+}
+
+// Error is a failure's stable type and, as content, everything else about it.
+type Error struct {
+	Type   string       `json:"type"`
+	Detail canon.Digest `json:"detail"`
+}
+
+// Artifact is bytes with a name.
+type Artifact struct {
+	Name      string       `json:"name"`
+	Digest    canon.Digest `json:"digest"`
+	Size      int64        `json:"size"`
+	MediaType string       `json:"media_type,omitempty"`
+}
+
+// Seal ends a chain.
+type Seal struct {
+	Kind     Kind         `json:"kind"`
+	Parent   canon.Digest `json:"parent"`
+	Status   Status       `json:"status"`
+	Result   canon.Digest `json:"result"`
+	Reason   canon.Digest `json:"reason"`
+	Counters Counters     `json:"counters"`
+	Ended    string       `json:"ended"`
+}
+
+// Status is how a run ended.
+type Status string
+
+// The ways a run ends. A run without a seal is unsealed.
+const (
+	Completed        Status = "completed"
+	NoResult         Status = "no_result"
+	LimitReached     Status = "limit_reached"
+	ModelUnavailable Status = "model_unavailable"
+	Cancelled        Status = "cancelled"
+	Failed           Status = "failed"
+)
+
+// Counters are what the limits bound.
+type Counters struct {
+	Steps    int   `json:"steps"`
+	Calls    int   `json:"calls"`    // dispatched: admitted, or deferred to Judge
+	Refused  int   `json:"refused"`  // calls and results that a gate refused
+	Attempts int   `json:"attempts"` // losses apart
+	Losses   int   `json:"losses"`
+	Repairs  int   `json:"repairs"` // proposals in a row of which nothing could be dispatched
+	Usage    Usage `json:"usage"`
+}

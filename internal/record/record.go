@@ -1,0 +1,188 @@
+// Package record holds the chain that a run leaves: content-addressed canonical
+// JSON, each record naming the one before it.
+//
+//	run ◀── proposal ◀── step ◀── proposal ◀── step ◀── … ◀── seal
+//
+// A record is the line "rlam.record.v1", a newline, and canonical JSON (package
+// canon); its digest is the SHA-256 of all those bytes. A store keeps a record
+// under that digest like any other blob, so a record can be checked by hand:
+//
+//	sha256sum record; tail -n +2 record | jq .
+//
+// Records hold no content. What was asked, answered, given to an action or got
+// from it is a blob of its own ([Content]) that a record names by digest: it can
+// be withheld later, and the chain still holds. Records hold no head either: the
+// head of a run is what the last Plan of its history returned. Branches part at
+// proposals, and a step is a function of its proposal and the outcomes alone.
+package record
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"rlam/internal/canon"
+	"rlam/internal/store"
+)
+
+// header begins every record, so that a record's digest is never another blob's.
+const header = "rlam.record.v1\n"
+
+// maxRecord bounds a record's size. A step of 2,000 calls stays below it.
+const maxRecord = 16 << 20
+
+// Kind tells records apart.
+type Kind string
+
+// The kinds of records.
+const (
+	KindRun      Kind = "run"
+	KindProposal Kind = "proposal"
+	KindStep     Kind = "step"
+	KindSeal     Kind = "seal"
+)
+
+// Encode gives a record its bytes and its name.
+func Encode(rec any) (canon.Digest, []byte, error) {
+	body, err := canon.Marshal(rec)
+	if err != nil {
+		return canon.Digest{}, nil, fmt.Errorf("encoding a record: %w", err)
+	}
+	b := append([]byte(header), body...)
+	return canon.Sum(b), b, nil
+}
+
+// Decode reads a record's bytes into rec and returns its kind.
+func Decode(b []byte, rec any) (Kind, error) {
+	body, ok := bytes.CutPrefix(b, []byte(header))
+	if !ok {
+		return "", fmt.Errorf("decoding a record: it begins with %.20q, want %q", b, header)
+	}
+	var kind struct {
+		Kind Kind `json:"kind"`
+	}
+	if err := json.Unmarshal(body, &kind); err != nil {
+		return "", fmt.Errorf("decoding a record: %w", err)
+	}
+	if rec == nil {
+		return kind.Kind, nil
+	}
+	if want := kindOf(rec); want != "" && want != kind.Kind {
+		return kind.Kind, &KindError{Want: want, Got: kind.Kind}
+	}
+	if err := json.Unmarshal(body, rec); err != nil {
+		return kind.Kind, fmt.Errorf("decoding a %s record: %w", kind.Kind, err)
+	}
+	return kind.Kind, nil
+}
+
+// KindError says that a digest names a record of another kind.
+type KindError struct{ Want, Got Kind }
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("the record is a %s, want a %s", e.Got, e.Want)
+}
+
+func kindOf(rec any) Kind {
+	switch rec.(type) {
+	case *Run:
+		return KindRun
+	case *Proposal:
+		return KindProposal
+	case *Step:
+		return KindStep
+	case *Seal:
+		return KindSeal
+	}
+	return ""
+}
+
+// Load reads the record of a digest into rec.
+func Load(ctx context.Context, s store.Store, d canon.Digest, rec any) error {
+	b, err := store.Read(ctx, s, d, maxRecord)
+	if err == nil {
+		_, err = Decode(b, rec)
+	}
+	if err != nil {
+		return fmt.Errorf("reading record %s: %w", d, err)
+	}
+	return nil
+}
+
+// LoadAny reads the record of a digest, whatever its kind: *Run, *Proposal, *Step or *Seal.
+func LoadAny(ctx context.Context, s store.Store, d canon.Digest) (any, error) {
+	b, err := store.Read(ctx, s, d, maxRecord)
+	if err != nil {
+		return nil, fmt.Errorf("reading record %s: %w", d, err)
+	}
+	kind, err := Decode(b, nil)
+	if err != nil {
+		return nil, fmt.Errorf("reading record %s: %w", d, err)
+	}
+	var rec any
+	switch kind {
+	case KindRun:
+		rec = &Run{}
+	case KindProposal:
+		rec = &Proposal{}
+	case KindStep:
+		rec = &Step{}
+	case KindSeal:
+		rec = &Seal{}
+	default:
+		return nil, fmt.Errorf("reading record %s: its kind %q is unknown; a newer R-LAM wrote it", d, kind)
+	}
+	if _, err := Decode(b, rec); err != nil {
+		return nil, fmt.Errorf("reading record %s: %w", d, err)
+	}
+	return rec, nil
+}
+
+// Parent is the digest of the record before rec.
+func Parent(rec any) canon.Digest {
+	switch r := rec.(type) {
+	case *Run:
+		return r.Parent
+	case *Proposal:
+		return r.Parent
+	case *Step:
+		return r.Parent
+	case *Seal:
+		return r.Parent
+	}
+	return canon.Digest{}
+}
+
+// ErrNoStart says that a chain doesn't lead to the run it is said to belong to.
+var ErrNoStart = errors.New("the chain doesn't reach the run's record")
+
+// Chain reads a run's records from its run record to head, in that order.
+func Chain(ctx context.Context, s store.Store, run, head canon.Digest) ([]Link, error) {
+	var links []Link
+	for d := head; ; {
+		if d.IsZero() {
+			return nil, fmt.Errorf("reading the chain from %s back to %s: %w", head, run, ErrNoStart)
+		}
+		rec, err := LoadAny(ctx, s, d)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, Link{Digest: d, Record: rec})
+		if d == run {
+			break
+		}
+		d = Parent(rec)
+	}
+	for i, j := 0, len(links)-1; i < j; i, j = i+1, j-1 {
+		links[i], links[j] = links[j], links[i]
+	}
+	return links, nil
+}
+
+// Link is one record of a chain: a *Run, *Proposal, *Step or *Seal.
+type Link struct {
+	Digest canon.Digest
+	Record any
+}
