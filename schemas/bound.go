@@ -1,0 +1,207 @@
+package schemas
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rlam/internal/canon"
+)
+
+// Pinned is a binding whose files are known by content: what a binding's digest covers.
+type Pinned struct {
+	Binding
+	Digests map[string]canon.Digest `json:"digests,omitempty"` // of Command.Files, by the name written there
+}
+
+// Bound is an action with what carries it out, both checked and compiled. It is
+// not changed after it was made, and safe for concurrent use.
+type Bound struct {
+	Action  Action
+	Pinned  Pinned
+	File    string            // where it was loaded from; empty when it came from a record or from Go code
+	Content map[string][]byte // of the command's files, by name; nil when it came from a record
+
+	Spec, Binding         canon.Digest
+	SpecJSON, BindingJSON []byte // canonical; Spec and Binding are their digests
+
+	params, returns, loose *Schema // loose: params with references admitted at every value
+	pre, post              []*Expression
+}
+
+// ID is NAME@VERSION.
+func (b *Bound) ID() string { return b.Action.Name + "@" + b.Action.Version }
+
+// LoadAction reads an action file. The action is nil if there are problems.
+func LoadAction(path string) (*Bound, Problems) {
+	text, ps := readFile(path)
+	if len(ps) > 0 {
+		return nil, ps
+	}
+	root, err := os.OpenRoot(filepath.Dir(path))
+	if err != nil {
+		return nil, Problems{{File: path, Message: "opening its folder: " + err.Error()}}
+	}
+	defer root.Close()
+	return ParseAction(path, text, root.FS())
+}
+
+// ParseAction is [LoadAction] for a text that has been read; file names it in
+// problems. The command's files are read from files, which may be nil if there are none.
+func ParseAction(file string, text []byte, files fs.FS) (*Bound, Problems) {
+	d := open("action", file, text)
+	b := &Bound{File: file}
+	d.fill(&b.Action)
+	var run struct {
+		Run Binding `json:"run"`
+	}
+	d.fill(&run)
+	b.Pinned.Binding = run.Run
+	b.Action.setDefaults()
+	if _, said := d.members["idempotent"]; !said {
+		b.Action.Idempotent = b.Action.Effects == EffectsNone || b.Action.Effects == EffectsWorkspace
+	}
+	d.pin(b, files)
+	b.prepare(d)
+	if len(d.problems) > 0 {
+		return nil, d.problems.sorted()
+	}
+	if err := b.digest(); err != nil {
+		return nil, Problems{{File: file, Message: err.Error()}}
+	}
+	return b, nil
+}
+
+// Bind makes a Bound of a spec and a binding that come from a record or from Go
+// code. Defaults are filled in, except for Idempotent.
+func Bind(spec Action, binding Pinned) (*Bound, error) {
+	spec.setDefaults()
+	raw, err := json.Marshal(struct {
+		Action
+		Run Binding `json:"run"`
+	}{spec, binding.Binding})
+	if err != nil {
+		return nil, fmt.Errorf("binding action %q: %w", spec.Name, err)
+	}
+	b := &Bound{Action: spec, Pinned: binding}
+	d := open("action", spec.Name+".json", raw)
+	b.prepare(d)
+	if err := d.problems.sorted().Err(); err != nil {
+		return nil, fmt.Errorf("binding action %q: %w", spec.Name, err)
+	}
+	if err := b.digest(); err != nil {
+		return nil, fmt.Errorf("binding action %q: %w", spec.Name, err)
+	}
+	return b, nil
+}
+
+// ReadBound makes a Bound of recorded JSON, as in [Bound.SpecJSON] and [Bound.BindingJSON].
+func ReadBound(spec, binding []byte) (*Bound, error) {
+	var a Action
+	var p Pinned
+	if err := json.Unmarshal(spec, &a); err != nil {
+		return nil, fmt.Errorf("reading a recorded spec: %w", err)
+	}
+	if err := json.Unmarshal(binding, &p); err != nil {
+		return nil, fmt.Errorf("reading the recorded binding of %q: %w", a.Name, err)
+	}
+	return Bind(a, p)
+}
+
+func (b *Bound) digest() (err error) {
+	if b.Spec, b.SpecJSON, err = canon.Of(b.Action); err != nil {
+		return err
+	}
+	b.Binding, b.BindingJSON, err = canon.Of(b.Pinned)
+	return err
+}
+
+// prepare checks what a schema of the file can't say, and compiles.
+func (b *Bound) prepare(d *document) {
+	a := &b.Action
+	if slices.Contains(reservedNames, a.Name) {
+		d.refuse("/name", "", "another name", "%q is reserved", a.Name)
+	}
+	if a.Attempts.Backoff.Max < a.Attempts.Backoff.Initial {
+		d.refuse("/attempts/backoff", "", "", "the longest wait is shorter than the first")
+	}
+	b.params, b.returns = d.schema("params"), d.schema("returns")
+	d.object("params", b.params)
+	if b.params != nil {
+		loose, err := Compile(looseSchema(a.Params))
+		if err != nil {
+			d.refuse("/params", "", "", "references can't be admitted: %v", err)
+		}
+		b.loose = loose
+	}
+	d.grades(a.Reproducibility)
+	b.pre = d.conditions("preconditions", a.Preconditions, map[string]*Schema{"params": b.params, "inputs": nil})
+	b.post = d.conditions("postconditions", a.Postconditions, map[string]*Schema{"params": b.params, "output": b.returns})
+}
+
+func (d *document) grades(r Reproducibility) {
+	check := func(at string, g Grade) {
+		if toleranced := g.Relative != 0 || g.Absolute != 0; toleranced != (g.Class == Tolerance) {
+			d.refuse(at, "", `"relative" or "absolute" with class "tolerance", and with no other`, "tolerances and class %q don't go together", g.Class)
+		}
+	}
+	for _, p := range sortedKeys(r.Fields) {
+		check(join("/reproducibility/fields", p), r.Fields[p])
+		if _, err := tokens(p); err != nil {
+			d.refuse(join("/reproducibility/fields", p), "", "", "%v", err)
+		}
+	}
+	for _, name := range sortedKeys(r.Artifacts) {
+		check(join("/reproducibility/artifacts", name), r.Artifacts[name])
+		if _, err := path.Match(name, ""); err != nil {
+			d.refuse(join("/reproducibility/artifacts", name), "", "", "the pattern %q can't be read: %v", name, err)
+		}
+	}
+}
+
+// maxScript is the size at which a file of a command is refused: it is a script, no data.
+const maxScript = 16 << 20
+
+// pin reads the command's files, which enter the binding by content.
+func (d *document) pin(b *Bound, files fs.FS) {
+	c := b.Pinned.Command
+	if c == nil || d.bad["run"] {
+		return
+	}
+	for i, name := range c.Files {
+		at := joinIndex("/run/command/files", i)
+		if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
+			d.refuse(at, "", "a path below the folder of the action file, with /", "%q leads elsewhere", name)
+			continue
+		}
+		content, err := readScript(files, name)
+		if err != nil {
+			d.refuse(at, "", "", "reading %q: %v", name, err)
+			continue
+		}
+		if b.Content == nil {
+			b.Content, b.Pinned.Digests = map[string][]byte{}, map[string]canon.Digest{}
+		}
+		b.Content[name], b.Pinned.Digests[name] = content, canon.Sum(content)
+	}
+}
+
+func readScript(files fs.FS, name string) ([]byte, error) {
+	if files == nil {
+		return nil, errors.New("there is no folder to read it from")
+	}
+	info, err := fs.Stat(files, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxScript {
+		return nil, fmt.Errorf("is no regular file of at most %d bytes", maxScript)
+	}
+	return fs.ReadFile(files, name)
+}

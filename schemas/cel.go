@@ -1,0 +1,194 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/ext"
+)
+
+// Limits of an expression: characters, and the units of work that CEL counts.
+const (
+	maxExpression = 4096
+	maxCost       = 200_000
+)
+
+// Expression is a compiled condition. All numbers are doubles, whether JSON
+// spells them 4 or 4.0: an expression that multiplies a parameter by 2 is refused
+// when it is loaded, and told to write 2.0. Comparisons with integers, and
+// integers that CEL makes itself, such as size(list), are as CEL has them.
+type Expression struct {
+	Condition
+	program cel.Program
+	reads   [][]string // paths that the expression selects, for saying what values they had
+}
+
+// conditions compiles the member's expressions. Variables are typed from their
+// schemas; one without a schema is an object of anything.
+func (d *document) conditions(member string, conditions []Condition, variables map[string]*Schema) []*Expression {
+	if len(conditions) == 0 || d.bad[member] {
+		return nil
+	}
+	env, types, err := environment(variables)
+	if err != nil {
+		d.refuse("/"+member, "", "", "preparing expressions: %v", err)
+		return nil
+	}
+	var out []*Expression
+	for i, c := range conditions {
+		e, vs := compileExpression(env, types, c)
+		if vs != nil {
+			d.add(joinIndex("/"+member, i)+"/expr", vs)
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func environment(variables map[string]*Schema) (*cel.Env, *jsonTypes, error) {
+	types, err := newJSONTypes()
+	if err != nil {
+		return nil, nil, err
+	}
+	options := []cel.EnvOption{
+		cel.CustomTypeProvider(types), ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
+		cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(maxExpression),
+	}
+	for _, name := range sortedKeys(variables) {
+		t := cel.MapType(cel.StringType, cel.DynType)
+		if s := variables[name]; s != nil {
+			t = types.of(s.root, "rlam."+name)
+		}
+		options = append(options, cel.Variable(name, t))
+		types.variables = append(types.variables, name)
+	}
+	env, err := cel.NewEnv(options...)
+	return env, types, err
+}
+
+func compileExpression(env *cel.Env, types *jsonTypes, c Condition) (e *Expression, vs Violations) {
+	defer func() {
+		if r := recover(); r != nil {
+			vs = Violations{{Message: fmt.Sprintf("the expression can't be compiled: %v", r)}}
+		}
+	}()
+	types.misses = nil
+	ast, issues := env.Compile(c.Expr)
+	if issues.Err() != nil {
+		for _, e := range issues.Errors() {
+			at := e.Location
+			v := Violation{Message: fmt.Sprintf("column %d of the expression: %s", at.Column()+1, e.Message)}
+			if strings.Contains(e.Message, "double") && strings.Contains(e.Message, "int") {
+				v.Expected = "numbers are doubles: write 4.0, not 4"
+			}
+			vs = append(vs, v)
+		}
+		if m := types.misses; len(m) > 0 && len(vs) > 0 {
+			vs[0].Nearest = nearest(m[0].field, m[0].known)
+			vs[0].Expected = "one of " + quoted(m[0].known)
+		}
+		return nil, vs
+	}
+	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
+		return nil, Violations{{Message: fmt.Sprintf("the expression gives a %s", t), Expected: "true or false"}}
+	}
+	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, Violations{{Message: fmt.Sprintf("the expression can't be prepared: %v", err)}}
+	}
+	return &Expression{Condition: c, program: program, reads: selections(ast, types.variables)}, nil
+}
+
+// holds says whether the condition holds for the variables, and if not, why.
+func (e *Expression) holds(variables map[string]any) (reason string, ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			reason, ok = fmt.Sprintf("%q can't be evaluated: %v", e.Expr, r), false
+		}
+	}()
+	out, _, err := e.program.Eval(variables)
+	said := ""
+	if e.Message != "" {
+		said = ": " + e.Message
+	}
+	if err != nil {
+		return fmt.Sprintf("%q can't be evaluated (%v)%s", e.Expr, err, said), false
+	}
+	if b, is := out.Value().(bool); is && b {
+		return "", true
+	}
+	var values []string
+	for _, path := range e.reads {
+		if v, found := follow(variables, path); found {
+			values = append(values, strings.Join(path, ".")+" is "+show(v))
+		}
+	}
+	if len(values) > 0 {
+		said += " (" + strings.Join(values, ", ") + ")"
+	}
+	return fmt.Sprintf("%q does not hold%s", e.Expr, said), false
+}
+
+// failing are the reasons of all conditions that don't hold.
+func failing(conditions []*Expression, variables map[string]any) []string {
+	var out []string
+	for _, c := range conditions {
+		if reason, ok := c.holds(variables); !ok {
+			out = append(out, reason)
+		}
+	}
+	return out
+}
+
+func follow(v any, path []string) (any, bool) {
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[name]; !ok {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// selections are the paths below variables that an expression reads, such as params.start.b1.
+func selections(ast *cel.Ast, variables []string) [][]string {
+	var out [][]string
+	seen := map[string]bool{}
+	var path func(e celast.Expr) []string
+	path = func(e celast.Expr) []string {
+		switch e.Kind() {
+		case celast.IdentKind:
+			if slices.Contains(variables, e.AsIdent()) {
+				return []string{e.AsIdent()}
+			}
+		case celast.SelectKind:
+			if before := path(e.AsSelect().Operand()); before != nil {
+				return append(before, e.AsSelect().FieldName())
+			}
+		}
+		return nil
+	}
+	celast.PostOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(e celast.Expr) {
+		if p := path(e); len(p) > 1 && !seen[strings.Join(p, ".")] {
+			seen[strings.Join(p, ".")] = true
+			out = append(out, p)
+		}
+	}))
+	// A path that only leads to a longer one says nothing of its own.
+	return slices.DeleteFunc(out, func(p []string) bool {
+		prefix := strings.Join(p, ".") + "."
+		for other := range seen {
+			if strings.HasPrefix(other, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+}

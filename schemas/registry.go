@@ -1,0 +1,241 @@
+package schemas
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"rlam/internal/canon"
+)
+
+//go:embed actions
+var shippedFiles embed.FS
+
+// Registry finds actions by name. It holds the shipped ones, and those that a
+// worker's author adds in Go. The zero Registry holds none.
+type Registry struct {
+	mu    sync.RWMutex
+	bound map[string]*Bound // by NAME@VERSION
+}
+
+var shipped = sync.OnceValues(func() ([]*Bound, error) {
+	names, err := fs.Glob(shippedFiles, "actions/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Sub(shippedFiles, "actions")
+	if err != nil {
+		return nil, err
+	}
+	var out []*Bound
+	var problems Problems
+	for _, name := range names {
+		text, err := shippedFiles.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		b, ps := ParseAction(path.Base(name), text, files)
+		problems = append(problems, ps...)
+		out = append(out, b)
+	}
+	return out, problems.Err()
+})
+
+// NewRegistry is a registry that holds the shipped actions.
+func NewRegistry() (*Registry, error) {
+	actions, err := shipped()
+	if err != nil {
+		return nil, fmt.Errorf("reading the shipped actions: %w", err)
+	}
+	r := &Registry{}
+	return r, r.Add(actions...)
+}
+
+// Add puts actions into the registry. An action that is there already may be
+// added again; another spec or binding under its name and version may not.
+func (r *Registry) Add(actions ...*Bound) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bound == nil {
+		r.bound = map[string]*Bound{}
+	}
+	for _, b := range actions {
+		if there := r.bound[b.ID()]; there != nil {
+			if err := conflict(there, b); err != nil {
+				return err
+			}
+		}
+		r.bound[b.ID()] = b
+	}
+	return nil
+}
+
+func conflict(a, b *Bound) error {
+	switch {
+	case a.Spec != b.Spec:
+		return fmt.Errorf("two different specs of action %q: %s in %s and %s in %s; give the changed one a version of its own", a.ID(), a.Spec.Short(), from(a), b.Spec.Short(), from(b))
+	case a.Binding != b.Binding:
+		return fmt.Errorf("two different bindings of action %q: %s in %s and %s in %s", a.ID(), a.Binding.Short(), from(a), b.Binding.Short(), from(b))
+	}
+	return nil
+}
+
+func from(b *Bound) string { return strconv.Quote(cmp.Or(b.File, "a record")) }
+
+// All are the actions of the registry, by name and version.
+func (r *Registry) All() []*Bound {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	out := make([]*Bound, 0, len(r.bound))
+	for _, b := range r.bound {
+		out = append(out, b)
+	}
+	slices.SortFunc(out, func(a, b *Bound) int {
+		return cmp.Or(cmp.Compare(a.Action.Name, b.Action.Name), compareVersions(a.Action.Version, b.Action.Version))
+	})
+	return out
+}
+
+// Digest names the registry's content: the same for the same specs and bindings.
+func (r *Registry) Digest() canon.Digest {
+	var parts []string
+	for _, b := range r.All() {
+		parts = append(parts, b.ID()+" "+b.Spec.String()+" "+b.Binding.String())
+	}
+	return canon.Key("rlam.registry.v1", parts...)
+}
+
+// Find is the action with a name, or NAME@VERSION; of several versions the
+// highest. A miss names the nearest action.
+func (r *Registry) Find(name string) (*Bound, error) {
+	var best *Bound
+	var names []string
+	bare, version, pinned := strings.Cut(name, "@")
+	for _, b := range r.All() {
+		names = append(names, b.Action.Name, b.ID())
+		if b.Action.Name == bare && (!pinned || b.Action.Version == version) {
+			best = b
+		}
+	}
+	if best != nil {
+		return best, nil
+	}
+	miss := fmt.Sprintf("no action is called %q", name)
+	if n := nearest(name, names); n != "" {
+		return nil, fmt.Errorf("%s (did you mean %q?)", miss, n)
+	}
+	return nil, fmt.Errorf("%s; there are %s", miss, quoted(slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })))
+}
+
+// Resolve finds the actions that a study lists: files and folders relative to the
+// study at studyPath, and names of the registry. The map is by action name. All
+// problems are reported, those of the action files too.
+func (r *Registry) Resolve(studyPath string, names []string) (map[string]*Bound, Problems) {
+	out := map[string]*Bound{}
+	var problems Problems
+	refuse := func(i int, format string, args ...any) {
+		problems = append(problems, Problem{File: studyPath, Pointer: joinIndex("/actions", i), Message: fmt.Sprintf(format, args...)})
+	}
+	for i, name := range names {
+		found, ps, err := r.resolve(filepath.Dir(studyPath), name)
+		problems = append(problems, ps...)
+		if err != nil {
+			refuse(i, "%v", err)
+		}
+		for _, b := range found {
+			there := out[b.Action.Name]
+			switch {
+			case there == nil:
+				out[b.Action.Name] = b
+			case there.ID() != b.ID():
+				refuse(i, "%q and %q would both be called %q", there.ID(), b.ID(), b.Action.Name)
+			default:
+				if err := conflict(there, b); err != nil {
+					refuse(i, "%v", err)
+				}
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return nil, locate(studyPath, problems)
+	}
+	return out, nil
+}
+
+func (r *Registry) resolve(dir, name string) ([]*Bound, Problems, error) {
+	target := name
+	if !filepath.IsAbs(target) {
+		target = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	isPath := strings.ContainsAny(name, `/\`) || slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
+	if !isPath {
+		if b, err := r.Find(name); err == nil {
+			return []*Bound{b}, nil, nil
+		} else if info, statErr := os.Stat(target); statErr != nil || !info.IsDir() {
+			return nil, nil, err
+		}
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading %q: %w", name, err)
+	}
+	files := []string{target}
+	if info.IsDir() {
+		if files, err = folder(target); err != nil {
+			return nil, nil, fmt.Errorf("reading %q: %w", name, err)
+		}
+		if len(files) == 0 {
+			return nil, nil, fmt.Errorf("the folder %q holds no action files", name)
+		}
+	}
+	var out []*Bound
+	var problems Problems
+	for _, f := range files {
+		b, ps := LoadAction(f)
+		problems = append(problems, ps...)
+		if b != nil {
+			out = append(out, b)
+		}
+	}
+	return out, problems, nil
+}
+
+// locate gives problems of the study's list their lines.
+func locate(studyPath string, problems Problems) Problems {
+	text, ps := readFile(studyPath)
+	if len(ps) == 0 {
+		s := parse(studyPath, text)
+		for i, p := range problems {
+			if p.File == studyPath && p.Line == 0 {
+				at := s.at(p.Pointer, false)
+				problems[i].Line, problems[i].Column = at.line, at.column
+			}
+		}
+	}
+	return problems.sorted()
+}
+
+// compareVersions orders dotted numbers by value and other text by its letters.
+func compareVersions(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range min(len(as), len(bs)) {
+		x, errX := strconv.Atoi(as[i])
+		y, errY := strconv.Atoi(bs[i])
+		c := strings.Compare(as[i], bs[i])
+		if errX == nil && errY == nil {
+			c = cmp.Compare(x, y)
+		}
+		if c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(as), len(bs))
+}

@@ -1,0 +1,112 @@
+package schemas
+
+import (
+	"fmt"
+	"strings"
+
+	"rlam/internal/canon"
+)
+
+// JudgeResult judges what a planner hands in as the study's result: its JSON, its
+// references, the study's schema, and the study's accept expressions. A reference
+// to a call that has not ended is refused.
+func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
+	p := newPlan([]Proposed{{Action: "finish", Params: params}}, f)
+	c := p.cases[0]
+	c.action = &Bound{Action: Action{Name: "result"}, params: f.Study.result}
+	delete(p.byID, "")
+
+	v, err := strict(params)
+	written := map[string]canon.Digest{"result": canon.Sum(params)}
+	if err != nil {
+		c.say(GateParse, Refused, "json", "result: "+err.Error(), written)
+		return c.close()
+	}
+	c.value = v
+	c.say(GateParse, Admitted, "", "", written)
+	p.references(c)
+	if !c.refused() && c.pending {
+		c.Verdicts[len(c.Verdicts)-1].Decision = Refused
+		c.Verdicts[len(c.Verdicts)-1].Reason = "the result refers to calls that have not ended: " + quoted(c.Judged.After)
+	}
+	if c.refused() {
+		return c.close()
+	}
+	canonical, err := canon.Marshal(c.value)
+	if err == nil {
+		c.value, err = decode(canonical)
+	}
+	basis := struct {
+		Study  canon.Digest `json:"study"`
+		Result canon.Digest `json:"result"`
+	}{f.Study.Digest, canon.Sum(canonical)}
+	if err != nil {
+		c.say(GateSchema, Refused, "json", "result: "+err.Error(), basis)
+		return c.close()
+	}
+	if vs := f.Study.result.check(c.value); len(vs) > 0 {
+		c.say(GateSchema, Refused, "", fmt.Sprintf("the result doesn't fit the study's schema: %v", vs), basis)
+		return c.close()
+	}
+	c.Resolved = canonical
+	c.say(GateSchema, Admitted, "", "", basis)
+	if reasons := failing(f.Study.accept, map[string]any{"result": doubles(c.value), "inputs": p.inputs()}); reasons != nil {
+		c.say(GateAccept, Refused, "", "the result is not accepted: "+strings.Join(reasons, "; "), basis)
+		return c.close()
+	}
+	c.say(GateAccept, Admitted, "", "", basis)
+	return c.close()
+}
+
+// Types of failure that [Gate.CheckOutput] finds.
+const (
+	InvalidOutput       = "rlam.InvalidOutput"
+	PostconditionFailed = "rlam.PostconditionFailed"
+)
+
+// Breach says that an output is not what its action promises. The output stays on
+// the record; the attempt has failed.
+type Breach struct {
+	Type       string // InvalidOutput or PostconditionFailed
+	Message    string
+	Violations []Violation // of the schema
+}
+
+func (b *Breach) Error() string { return b.Type + ": " + b.Message }
+
+// CheckOutput compares an output with the action's returns and postconditions;
+// nil means that it keeps both. params are the resolved ones.
+func (g *Gate) CheckOutput(b *Bound, params, output []byte) *Breach {
+	v, err := canonicalValue(output)
+	if err != nil {
+		return &Breach{Type: InvalidOutput, Message: fmt.Sprintf("the output of %s: %v", b.ID(), err)}
+	}
+	if vs := b.returns.check(v); len(vs) > 0 {
+		return &Breach{Type: InvalidOutput, Message: fmt.Sprintf("the output doesn't fit %s: %v", b.ID(), vs), Violations: vs}
+	}
+	if len(b.post) == 0 {
+		return nil
+	}
+	given, err := canonicalValue(params)
+	if err != nil {
+		return &Breach{Type: PostconditionFailed, Message: fmt.Sprintf("the parameters of %s: %v", b.ID(), err)}
+	}
+	if reasons := failing(b.post, map[string]any{"params": doubles(given), "output": doubles(v)}); reasons != nil {
+		return &Breach{Type: PostconditionFailed, Message: fmt.Sprintf("a postcondition of %s is not met: %s", b.ID(), strings.Join(reasons, "; "))}
+	}
+	return nil
+}
+
+// maxOutput is the size at which an output is refused: what is larger is an artifact.
+const maxOutput = 1 << 20
+
+func canonicalValue(raw []byte) (any, error) {
+	if len(raw) > maxOutput {
+		return nil, fmt.Errorf("%d bytes are too many; %d is the most, save large data as an artifact", len(raw), maxOutput)
+	}
+	canonical, err := canon.Transform(raw)
+	if err != nil {
+		return nil, err
+	}
+	return decode(canonical)
+}
