@@ -1,0 +1,38 @@
+//go:build !linux && !darwin
+
+package executor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"runtime"
+)
+
+// commandsRun says that this platform has no command executor: a program and all that
+// it starts can't be ended for certain here.
+const commandsRun = false
+
+type noCommands struct{}
+
+func newCommands(Config) adopting { return noCommands{} }
+
+func (noCommands) Start(context.Context, Task) (Handle, error)       { return Handle{}, ErrNoBinding }
+func (noCommands) Wait(context.Context, Handle) error                { return ErrLost }
+func (noCommands) Collect(context.Context, Handle) (Result, error)   { return Result{}, ErrLost }
+func (noCommands) Cancel(context.Context, Handle) error              { return ErrElsewhere }
+func (noCommands) Adopt(context.Context, Handle, Task) (bool, error) { return false, nil }
+
+// startOf knows this process only.
+func startOf(pid int) (string, error) {
+	if pid == os.Getpid() {
+		return "", nil
+	}
+	return "", errors.ErrUnsupported
+}
+
+func boot() string { return runtime.GOOS }
+
+func kernel() string { return "" }
+
+func memory() uint64 { return 0 }

@@ -1,0 +1,214 @@
+package executor
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rlam/internal/canon"
+)
+
+// IsolationNone is the isolation of every executor here.
+const IsolationNone = "none"
+
+// Env is where an attempt ran. Two attempts with equal identities ran in the same
+// environment, as far as it was looked at: shared libraries, and the packages of an
+// interpreter, were not.
+type Env struct {
+	Identity      Identity      `json:"identity"`
+	Circumstances Circumstances `json:"circumstances"`
+	Isolation     string        `json:"isolation"` // what kept the attempt from the rest of the machine: "none"
+}
+
+// Identity is what can change a result.
+type Identity struct {
+	OS        string            `json:"os"`
+	Arch      string            `json:"arch"`
+	Worker    *Build            `json:"worker,omitempty"`    // of a builtin: the worker is the program
+	Program   *Program          `json:"program,omitempty"`   // of a command
+	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
+	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
+}
+
+// Build is the worker's own program.
+type Build struct {
+	Digest  canon.Digest      `json:"digest"`
+	Go      string            `json:"go"`
+	Modules map[string]string `json:"modules,omitempty"` // version by path; a replaced module's is "PATH VERSION" of what stands in
+}
+
+// Program is the file that a command runs, links followed. A program that came with the
+// binding has no path, as it is in another folder each time.
+type Program struct {
+	Name   string       `json:"name"` // as in the command line
+	Path   string       `json:"path,omitempty"`
+	Digest canon.Digest `json:"digest"`
+}
+
+// Circumstances are what shouldn't change a result, and help when one did change.
+type Circumstances struct {
+	Host     string `json:"host"`
+	Kernel   string `json:"kernel,omitempty"`
+	CPUs     int    `json:"cpus"`
+	Memory   uint64 `json:"memory,omitempty"` // bytes
+	TimeZone string `json:"time_zone"`        // the worker's; a command's is UTC
+}
+
+// Environment is the environment of t's attempt on this worker.
+func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
+	e := Env{
+		Identity:      Identity{OS: runtime.GOOS, Arch: runtime.GOARCH},
+		Circumstances: circumstances(),
+		Isolation:     IsolationNone,
+	}
+	var err error
+	if t.Binding.Command == nil {
+		e.Identity.Worker, err = ownBuild()
+		if err != nil {
+			return Env{}, fmt.Errorf("describing the worker: %w", err)
+		}
+		return e, nil
+	}
+	cmd := t.Binding.Command
+	search := searchPath(cmd, s.path)
+	e.Identity.Variables = maps.Clone(fixed)
+	e.Identity.Variables["PATH"] = search
+	maps.Copy(e.Identity.Variables, cmd.Env)
+	for _, name := range cmd.Pass {
+		delete(e.Identity.Variables, name)
+	}
+	e.Identity.Passed = slices.Sorted(slices.Values(cmd.Pass))
+	e.Identity.Program, err = programOf(ctx, t, search)
+	if err != nil {
+		return Env{}, fmt.Errorf("describing the program of %q: %w", t.Action, err)
+	}
+	return e, nil
+}
+
+func programOf(ctx context.Context, t Task, search string) (*Program, error) {
+	argv := t.Binding.Command.Argv
+	if len(argv) == 0 {
+		return nil, &Failure{Type: TypeNotStarted, Message: "the binding's command line is empty"}
+	}
+	p := &Program{Name: argv[0]}
+	if strings.ContainsRune(p.Name, '/') && !filepath.IsAbs(p.Name) {
+		name := filepath.ToSlash(filepath.Clean(p.Name))
+		d, ok := t.Files[name]
+		if !ok {
+			return nil, &Failure{Type: TypeNotStarted, Message: fmt.Sprintf("the program %q is not among the binding's files", p.Name)}
+		}
+		p.Digest = d
+		return p, nil
+	}
+	file, err := findProgram(p.Name, "/", search)
+	if err != nil {
+		return nil, err
+	}
+	if p.Path, err = filepath.EvalSymlinks(file); err != nil {
+		return nil, err
+	}
+	p.Digest, err = programs.digest(ctx, p.Path)
+	return p, err
+}
+
+// ownBuild describes the running program. It is read once: the file may be replaced
+// while the process goes on with what it was.
+var ownBuild = sync.OnceValues(func() (*Build, error) {
+	file, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	b := &Build{Go: runtime.Version()}
+	if b.Digest, err = digestFile(context.Background(), runningFile(file)); err != nil {
+		return nil, err
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b, nil
+	}
+	b.Modules = make(map[string]string, len(info.Deps))
+	for _, m := range info.Deps {
+		b.Modules[m.Path] = m.Version
+		if m.Replace != nil {
+			b.Modules[m.Path] = strings.TrimSpace(m.Replace.Path + " " + m.Replace.Version)
+		}
+	}
+	return b, nil
+})
+
+// runningFile is a path that leads to the running program even if another file has
+// taken its place.
+func runningFile(file string) string {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe"
+	}
+	return file
+}
+
+var circumstances = sync.OnceValue(func() Circumstances {
+	host, _ := os.Hostname()
+	return Circumstances{Host: host, Kernel: kernel(), CPUs: runtime.NumCPU(), Memory: memory(), TimeZone: time.Local.String()}
+})
+
+// programs are the digests of files that were hashed, as long as the files look the same.
+var programs digests
+
+type digests struct {
+	mu    sync.Mutex
+	files map[string]hashed
+}
+
+type hashed struct {
+	info   os.FileInfo
+	digest canon.Digest
+}
+
+func (c *digests) digest(ctx context.Context, file string) (canon.Digest, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return canon.Digest{}, err
+	}
+	c.mu.Lock()
+	old, ok := c.files[file]
+	c.mu.Unlock()
+	if ok && os.SameFile(old.info, info) && old.info.Size() == info.Size() && old.info.ModTime().Equal(info.ModTime()) {
+		return old.digest, nil
+	}
+	d, err := digestFile(ctx, file)
+	if err != nil {
+		return canon.Digest{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.files == nil {
+		c.files = make(map[string]hashed)
+	}
+	c.files[file] = hashed{info, d}
+	return d, nil
+}
+
+func digestFile(ctx context.Context, file string) (d canon.Digest, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return d, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return d, fmt.Errorf("hashing %q: %w", file, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return d, err
+	}
+	return canon.Digest(h.Sum(nil)), nil
+}

@@ -1,0 +1,129 @@
+package executor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rlam/schemas"
+)
+
+// Config is what a worker's executors need. The zero value of each member but Blobs is
+// the default that stands beside it.
+type Config struct {
+	Blobs    Blobs         // required
+	Builtins []Builtin     // none
+	Path     string        // programs are looked up here, and get it as PATH; "/usr/local/bin:/usr/bin:/bin"
+	MaxLog   int64         // bytes of an attempt's log that are kept; 64 MiB
+	Grace    time.Duration // how long a handler may take to return when cancelled; 5 s
+}
+
+// Set is a worker's executors, and an Executor that passes each task and handle to the
+// one whose it is.
+type Set struct {
+	builtin *builtins
+	command adopting
+	path    string
+}
+
+// New checks c and makes the executors.
+func New(c Config) (*Set, error) {
+	if c.Blobs == nil {
+		return nil, errors.New("making executors: no store for blobs")
+	}
+	c.Path = cmp.Or(c.Path, "/usr/local/bin:/usr/bin:/bin")
+	c.MaxLog = cmp.Or(c.MaxLog, 64<<20)
+	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	handlers := make(map[string]Builtin, len(c.Builtins))
+	for _, b := range c.Builtins {
+		if b.Name == "" || b.run == nil {
+			return nil, fmt.Errorf("making executors: builtin %q has no name or no handler", b.Name)
+		}
+		if _, twice := handlers[b.Name]; twice {
+			return nil, fmt.Errorf("making executors: builtin %q is there twice", b.Name)
+		}
+		handlers[b.Name] = b
+	}
+	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path}, nil
+}
+
+// Has says whether this worker can carry b out.
+func (s *Set) Has(b schemas.Binding) bool {
+	_, err := s.forBinding(b)
+	return err == nil
+}
+
+type adopting interface {
+	Executor
+	Adopter
+}
+
+func (s *Set) forBinding(b schemas.Binding) (adopting, error) {
+	switch {
+	case b.Command != nil && b.Builtin == "":
+		if commandsRun {
+			return s.command, nil
+		}
+		return nil, fmt.Errorf("a command: %w", ErrNoBinding)
+	case b.Command == nil && s.builtin.has(b.Builtin):
+		return s.builtin, nil
+	}
+	return nil, fmt.Errorf("builtin %q: %w", b.Builtin, ErrNoBinding)
+}
+
+func (s *Set) forHandle(h Handle) (adopting, error) {
+	switch h.Kind {
+	case kindBuiltin:
+		return s.builtin, nil
+	case kindCommand:
+		return s.command, nil
+	}
+	return nil, fmt.Errorf("a handle of kind %q: %w", h.Kind, ErrNoBinding)
+}
+
+// Start begins t with the executor of its binding. See [Executor].
+func (s *Set) Start(ctx context.Context, t Task) (Handle, error) {
+	e, err := s.forBinding(t.Binding)
+	if err != nil {
+		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
+	}
+	return e.Start(ctx, t)
+}
+
+// Wait waits for the end of h's work. See [Executor].
+func (s *Set) Wait(ctx context.Context, h Handle) error {
+	e, err := s.forHandle(h)
+	if err != nil {
+		return fmt.Errorf("waiting for execution %q: %w", h.ID, err)
+	}
+	return e.Wait(ctx, h)
+}
+
+// Collect returns what came of h's work. See [Executor].
+func (s *Set) Collect(ctx context.Context, h Handle) (Result, error) {
+	e, err := s.forHandle(h)
+	if err != nil {
+		return Result{}, fmt.Errorf("collecting execution %q: %w", h.ID, err)
+	}
+	return e.Collect(ctx, h)
+}
+
+// Cancel ends h's work. See [Executor].
+func (s *Set) Cancel(ctx context.Context, h Handle) error {
+	e, err := s.forHandle(h)
+	if err != nil {
+		return fmt.Errorf("cancelling execution %q: %w", h.ID, err)
+	}
+	return e.Cancel(ctx, h)
+}
+
+// Adopt says whether h's work is alive and t may take it over. See [Adopter].
+func (s *Set) Adopt(ctx context.Context, h Handle, t Task) (bool, error) {
+	e, err := s.forHandle(h)
+	if err != nil {
+		return false, fmt.Errorf("adopting execution %q: %w", h.ID, err)
+	}
+	return e.Adopt(ctx, h, t)
+}
