@@ -1,0 +1,53 @@
+// Package builtin holds the actions that ship with R-LAM: describing a table,
+// fitting a nonlinear model, comparing and plotting fits, and reading an
+// artifact. Their formal schemas are the files of schemas/actions; a handler
+// here has the name that such a file's binding gives.
+//
+// The handlers are pure functions of their parameters and of the artifacts
+// that these name: no clock, no randomness, no order of a map. On one
+// environment identity the same parameters give the same bytes. (Another
+// architecture may round differently: Go's compiler fuses multiplications and
+// additions on some.)
+package builtin
+
+import (
+	"errors"
+	"math"
+
+	"rlam/activities/executor"
+)
+
+// The types of the failures that these actions give.
+const (
+	BadData          = "rlam.BadData"          // the data can't be read as what the action needs; the message names line and column
+	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum
+	SingularGradient = "rlam.SingularGradient" // the data don't determine the parameters at the point that was reached
+	NumericalError   = "rlam.NumericalError"   // the model is NaN or infinite
+	NotComparable    = "rlam.NotComparable"    // the fits are not of the same data
+)
+
+// All lists the handlers of the shipped actions.
+func All() []executor.Builtin {
+	return []executor.Builtin{
+		executor.Typed("artifact.read", readArtifact),
+		executor.Typed("fit.compare", compareFits),
+		executor.Typed("fit.nonlinear", fitNonlinear),
+		executor.Typed("fit.plot", plotFit),
+		executor.Typed("table.describe", describeTable),
+	}
+}
+
+// invalid is a fault of the parameters that their schema can't express.
+func invalid(message string) error {
+	return executor.Fail(executor.TypeInvalidParams, message, nil)
+}
+
+// finite is v, or nothing if JSON has no number for it.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+var errTooLarge = errors.New("the artifact is larger than 64 MiB")
