@@ -1,0 +1,350 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"rlam/activities/executor"
+	"rlam/activities/planner"
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/schemas"
+	"rlam/workflows"
+)
+
+// work is one admitted call, loaded and checked.
+type work struct {
+	in     workflows.ActInput
+	run    *pinned
+	call   record.Call
+	bound  *schemas.Bound
+	params json.RawMessage
+	key    canon.Digest
+}
+
+// execution is the body of a call's outcome in the journal.
+type execution struct {
+	Started     string            `json:"started"`
+	Output      record.Ref        `json:"output"`
+	Artifacts   []record.Artifact `json:"artifacts"`
+	Log         canon.Digest      `json:"log"`
+	Error       *record.Error     `json:"error,omitempty"`
+	Environment canon.Digest      `json:"environment"`
+	Isolation   string            `json:"isolation"`
+}
+
+// Act makes one attempt of one call, or reports what an earlier attempt of it came
+// to that the workflow has not heard of.
+func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.ActResult, error) {
+	stop := a.heartbeat(ctx)
+	defer stop()
+	w, err := a.admitted(ctx, in)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
+	if !a.cfg.Executors.Has(w.bound.Pinned.Binding) {
+		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
+	}
+	unlock, err := a.lock(ctx, w.key)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("waiting for another execution of call %s: %w", in.Call, err))
+	}
+	defer unlock()
+
+	for {
+		executions, err := a.journal.Executions(ctx, w.key)
+		if err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err)
+		}
+		if result, err, known := a.known(ctx, w, executions); known {
+			return result, err
+		}
+		in, err := a.journal.Begin(ctx, a.intent(ctx, w), len(executions)+1)
+		if errors.Is(err, journal.ErrTaken) {
+			continue // by a worker on another machine, which shares no lock: look again
+		}
+		if err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err)
+		}
+		return a.execute(ctx, w, in)
+	}
+}
+
+// admitted loads what the call is about, and refuses anything that the gates have not admitted.
+func (a *Activities) admitted(ctx context.Context, in workflows.ActInput) (*work, error) {
+	run, err := a.pinned(ctx, in.Run)
+	if err != nil {
+		return nil, err
+	}
+	call, err := a.proposedCall(ctx, in.Proposal, in.Call)
+	if err != nil {
+		return nil, err
+	}
+	if call.Decision == string(schemas.Deferred) {
+		judged, err := a.judgement(ctx, in.Judgement, in.Proposal, in.Call)
+		if err != nil {
+			return nil, err
+		}
+		call = judged.Call
+	}
+	if call.Decision != string(schemas.Admitted) || call.Params != in.Params.Digest {
+		return nil, failed(workflows.TypeNotAdmitted, fmt.Sprintf("call %s with parameters %s is not what the gates admitted (%s, %s)",
+			in.Call, in.Params.Digest, call.Params, call.Decision), workflows.Failure{})
+	}
+	bound, err := run.bound(call.Spec, call.Binding)
+	if err != nil {
+		return nil, err
+	}
+	w := &work{in: in, run: run, call: call, bound: bound, key: journal.CallKey(in.Proposal, in.Call)}
+	return w, record.OpenContent(ctx, a.cfg.Store, call.Params, &w.params)
+}
+
+// known reports what the journal already holds and the workflow hasn't heard of: a
+// completed execution, a failure, or an execution that nobody knows the end of.
+func (a *Activities) known(ctx context.Context, w *work, executions []journal.Execution) (workflows.ActResult, error, bool) {
+	winner, err := a.journal.Winner(ctx, w.key)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err), true
+	}
+	for _, e := range executions {
+		switch {
+		case e.InDoubt() && e.N < len(executions):
+			// A later execution began, so this one was settled then.
+		case e.InDoubt():
+			return a.settle(ctx, w, e)
+		case e.N == winner || winner == 0 && e.N > w.in.Seen:
+			result, err := a.report(ctx, w, e.N, *e.Outcome, true)
+			return result, err, true
+		}
+	}
+	return workflows.ActResult{}, nil, false
+}
+
+// settle decides what becomes of an execution that began and left no outcome: its
+// work is taken over where it lives, or ended; then the call may run again if that is harmless.
+func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
+	if e.Handle != nil && e.Outcome == nil {
+		var h executor.Handle
+		if err := json.Unmarshal(e.Handle, &h); err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err), true
+		}
+		alive, err := a.cfg.Executors.Adopt(ctx, h, a.task(w, h.Dir))
+		switch {
+		case errors.Is(err, executor.ErrElsewhere):
+			return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("call %s began on another machine: %v", w.in.Call, err), workflows.Failure{}), true
+		case err != nil:
+			return workflows.ActResult{}, a.trouble(ctx, err), true
+		case alive:
+			result, err := a.follow(ctx, w, e.Intent, h, nil)
+			return result, err, true
+		}
+		if err := a.cfg.Executors.Cancel(ctx, h); err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("ending what is left of execution %d of call %s: %w", e.N, w.in.Call, err)), true
+		}
+	}
+	if w.bound.Action.Idempotent {
+		return workflows.ActResult{}, nil, false
+	}
+	f := &executor.Failure{
+		Type: workflows.TypeInDoubt,
+		Message: fmt.Sprintf("execution %d of this call began at %s on worker %s and left no outcome; %s is not idempotent, so it is not run again before someone has looked",
+			e.N, e.Intent.Started, e.Intent.Worker, w.call.Action),
+	}
+	ref, err := a.content(ctx, w.run, f)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err), true
+	}
+	return workflows.ActResult{}, failed(f.Type, f.Message, workflows.Failure{Detail: ref}), true
+}
+
+func (a *Activities) intent(ctx context.Context, w *work) journal.Intent {
+	info := activity.GetInfo(ctx)
+	return journal.Intent{
+		Key: w.key, Kind: "call", Run: w.in.Run, Call: w.in.Call, Proposal: w.in.Proposal,
+		Activity: info.ActivityID, Workflow: info.WorkflowExecution.RunID, Worker: a.cfg.Identity, Started: journal.Time(time.Now()),
+	}
+}
+
+func (a *Activities) task(w *work, dir string) executor.Task {
+	return executor.Task{
+		Call: w.in.Call, Attempt: w.in.Attempt, Action: w.call.Action,
+		Binding: w.bound.Pinned.Binding, Files: w.bound.Pinned.Digests,
+		Params: w.params, Takes: w.bound.Action.Params, Returns: w.bound.Action.Returns,
+		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Timeout: time.Duration(w.bound.Action.Timeout),
+	}
+}
+
+// execute begins the work of an intent that has just been written.
+func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (workflows.ActResult, error) {
+	dir := filepath.Join(a.cfg.Scratch, in.ID)
+	defer os.RemoveAll(dir)
+	h, err := a.cfg.Executors.Start(ctx, a.task(w, dir))
+	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
+		// A builtin lives and dies with this process; everything else can outlive it.
+		if err := a.journal.SetHandle(ctx, in, h); err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, a.cfg.Executors.Cancel(context.WithoutCancel(ctx), h)))
+		}
+	}
+	return a.follow(ctx, w, in, h, err)
+}
+
+// follow waits for work that has begun, ends it where it must, and writes the outcome.
+func (a *Activities) follow(ctx context.Context, w *work, in journal.Intent, h executor.Handle, err error) (workflows.ActResult, error) {
+	var result executor.Result
+	status := journal.Completed
+	if err == nil {
+		why := a.wait(ctx, w, h)
+		result, err = a.cfg.Executors.Collect(context.WithoutCancel(ctx), h)
+		if why != nil && err != nil {
+			status = why.status
+			if f := (*executor.Failure)(nil); errors.As(err, &f) && f.Type == executor.TypeCancelled {
+				f.Type = why.typ // Cancel was this worker's way to end it; this is the reason
+			}
+		}
+	}
+	var failure *executor.Failure
+	if err != nil && !errors.As(err, &failure) {
+		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("carrying out call %s: %w", w.in.Call, err))
+	}
+	if failure == nil {
+		if v := a.gate.CheckOutput(w.bound, w.params, result.Output); v != nil {
+			failure = &executor.Failure{Type: v.Type, Message: v.Message, Partial: result.Output, Artifacts: result.Artifacts, Log: result.Log}
+		}
+	}
+	if failure != nil && status == journal.Completed {
+		status = journal.Failed
+	}
+	return a.end(context.WithoutCancel(ctx), w, in, status, result, failure)
+}
+
+// interruption is why work was ended before it was done.
+type interruption struct {
+	status journal.Status
+	typ    string
+}
+
+// wait returns when the work has ended. It ends the work when the run was cancelled,
+// when the action's time is up, and when the worker must stop.
+func (a *Activities) wait(ctx context.Context, w *work, h executor.Handle) *interruption {
+	waiting, done := context.WithCancel(context.WithoutCancel(ctx))
+	defer done()
+	ended := make(chan error, 1)
+	go func() { ended <- a.cfg.Executors.Wait(waiting, h) }()
+	var timeout <-chan time.Time
+	if d := time.Duration(w.bound.Action.Timeout); d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		timeout = timer.C
+	}
+	var why *interruption
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		why = &interruption{status: journal.Interrupted, typ: workflows.TypeWorkerShutdown}
+		if cancelRequested(ctx) {
+			why = &interruption{status: journal.Cancelled, typ: executor.TypeCancelled}
+		}
+	case <-timeout:
+		why = &interruption{status: journal.Failed, typ: executor.TypeTimeout}
+	case <-a.stopping(ctx):
+		why = &interruption{status: journal.Interrupted, typ: workflows.TypeWorkerShutdown}
+	}
+	if err := a.cfg.Executors.Cancel(context.WithoutCancel(ctx), h); err != nil {
+		activity.GetLogger(ctx).Error("ending an attempt's work", "call", w.in.Call, "error", err)
+	}
+	<-ended
+	return why
+}
+
+// end writes an outcome with everything that belongs to it, synced together, and reports it.
+func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status journal.Status, result executor.Result, failure *executor.Failure) (workflows.ActResult, error) {
+	env, err := a.environment(ctx, a.task(w, ""))
+	if f := (*executor.Failure)(nil); errors.As(err, &f) && failure == nil {
+		failure, status = f, journal.Failed // what ran can't be described: its output would have no environment
+	} else if err != nil && failure == nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
+	e := execution{Started: in.Started, Environment: env.digest, Isolation: env.isolation, Artifacts: artifacts(result.Artifacts), Log: result.Log.Digest}
+	var blobs [][]byte
+	if env.blob != nil {
+		blobs = append(blobs, env.blob)
+	}
+	keep := func(v any) (record.Ref, error) {
+		ref, blob, err := w.run.secret.Content(v)
+		blobs = append(blobs, blob)
+		return ref, err
+	}
+	if failure != nil {
+		e.Artifacts, e.Log = artifacts(failure.Artifacts), failure.Log.Digest
+		detail, err := keep(failure)
+		if err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err)
+		}
+		e.Error = &record.Error{Type: failure.Type, Detail: detail.Digest}
+	} else {
+		if e.Output, err = keep(result.Output); err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err)
+		}
+		if n := int64(len(result.Output)); n > planner.DefaultObservation {
+			// The planner will see its beginning, and read the rest by handle.
+			blobs = append(blobs, result.Output)
+			e.Artifacts = append(e.Artifacts, record.Artifact{Name: wholeOutput, Digest: canon.Sum(result.Output), Size: n, MediaType: "application/json"})
+		}
+	}
+	body, err := canon.Marshal(e)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
+	out := journal.Outcome{Intent: in.ID, Status: status, Ended: journal.Time(time.Now()), Body: body}
+	winner, err := a.journal.End(ctx, in, out, blobs...)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
+	a.shared.add(env.digest)
+	if winner != 0 && winner != in.N {
+		// Another execution completed first: its outcome counts, this one stays on the journal as unused.
+		first, err := a.journal.Execution(ctx, w.key, winner)
+		if err != nil || first.Outcome == nil {
+			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, fmt.Errorf("execution %d of call %s completed first and can't be read", winner, w.in.Call)))
+		}
+		return a.report(ctx, w, winner, *first.Outcome, true)
+	}
+	return a.report(ctx, w, in.N, out, in.Activity != activity.GetInfo(ctx).ActivityID)
+}
+
+// report gives an outcome to the workflow.
+func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Outcome, adopted bool) (workflows.ActResult, error) {
+	var e execution
+	if err := json.Unmarshal(out.Body, &e); err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("reading the outcome of execution %d of call %s: %w", n, w.in.Call, err))
+	}
+	if out.Status == journal.Completed {
+		return workflows.ActResult{Execution: n, Adopted: adopted, Output: e.Output}, nil
+	}
+	var f executor.Failure
+	if err := record.OpenContent(ctx, a.cfg.Store, e.Error.Detail, &f); err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
+	details := workflows.Failure{Execution: n, Adopted: adopted, Detail: record.Ref{Digest: e.Error.Detail, Preview: record.Preview(f.Message)}}
+	if out.Status == journal.Cancelled && cancelRequested(ctx) {
+		return workflows.ActResult{}, cancelled(details)
+	}
+	return workflows.ActResult{}, failed(e.Error.Type, f.Message, details)
+}
+
+func artifacts(from []executor.Artifact) []record.Artifact {
+	to := make([]record.Artifact, 0, len(from))
+	for _, a := range from {
+		to = append(to, record.Artifact{Name: a.Name, Digest: a.Digest, Size: a.Size, MediaType: a.MediaType})
+	}
+	return to
+}

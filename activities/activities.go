@@ -1,0 +1,210 @@
+// Package activities does what workflows ask for: it plans, judges, acts and seals,
+// and writes down each before the workflow hears of it.
+//
+//	open.go    what a run's record pins, and the state of a chain
+//	plan.go    closes a step, asks the planner, judges, appends the proposal
+//	judge.go   judges a call whose sources have run since
+//	act.go     one attempt of one call
+//	seal.go    closes the chain
+//
+// Every activity can be run again after any crash: what it writes is named by its
+// content, and what it executes is in the journal (package journal) before it begins.
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"rlam/activities/executor"
+	"rlam/activities/planner"
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/schemas"
+	"rlam/workflows"
+)
+
+// Config is what activities need. Store, Executors and Scratch are required.
+type Config struct {
+	Store     store.Store
+	Executors *executor.Set
+	Scratch   string // folder for the attempts' own folders
+	Identity  string // of this worker, in the journal
+	Models    Models // how models are reached
+	// Closing is told of a Temporal run that is about to close: it was sealed, or
+	// continues as new. Optional.
+	Closing func(run canon.Digest, workflowID, temporalRunID string)
+	// StopGrace is how long work may go on when the worker is told to stop; 2 s.
+	StopGrace time.Duration
+}
+
+// Models says how models are reached.
+type Models struct {
+	Client  *planner.Client
+	BaseURL string // for studies that name none; OpenAI's if empty
+	Key     string
+	// Scripted gives the base URL of a server that plays a scenario.
+	Scripted func(scenario []byte) (string, error)
+}
+
+// Activities holds what the activities share.
+type Activities struct {
+	cfg     Config
+	journal journal.Journal
+	gate    *schemas.Gate
+
+	mu     sync.Mutex
+	runs   map[canon.Digest]*pinned
+	chains chainCache
+	shared digests // blobs that many attempts share and this worker has stored
+}
+
+// New checks c and makes the activities.
+func New(c Config) (*Activities, error) {
+	switch {
+	case c.Store == nil:
+		return nil, errors.New("making activities: no store")
+	case c.Executors == nil:
+		return nil, errors.New("making activities: no executors")
+	case c.Scratch == "":
+		return nil, errors.New("making activities: no scratch folder")
+	}
+	if c.StopGrace == 0 {
+		c.StopGrace = 2 * time.Second
+	}
+	if c.Models.Client == nil {
+		c.Models.Client = &planner.Client{}
+	}
+	return &Activities{
+		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(schemas.GateConfig{}),
+		runs: map[canon.Digest]*pinned{},
+	}, nil
+}
+
+// Register registers the activities under the names of package workflows.
+func (a *Activities) Register(r worker.ActivityRegistry) {
+	for name, fn := range map[string]any{
+		workflows.OpenName: a.Open, workflows.PlanName: a.Plan, workflows.JudgeName: a.Judge,
+		workflows.ActName: a.Act, workflows.AppendName: a.Append, workflows.SealName: a.Seal,
+	} {
+		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
+	}
+}
+
+// heartbeat tells the server once a second that this worker is alive, and so hears of a cancel.
+func (a *Activities) heartbeat(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	var once sync.Once
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				activity.RecordHeartbeat(ctx)
+			}
+		}
+	}()
+	return func() { once.Do(func() { close(done) }) }
+}
+
+// stopping closes when the worker was told to stop and the grace is over.
+func (a *Activities) stopping(ctx context.Context) <-chan struct{} {
+	over := make(chan struct{})
+	stop := activity.GetWorkerStopChannel(ctx)
+	go func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-stop:
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(a.cfg.StopGrace):
+			close(over)
+		}
+	}()
+	return over
+}
+
+// lock keeps two executions of one key apart where the store can. It is no more than
+// an optimisation: what counts is decided by the journal.
+func (a *Activities) lock(ctx context.Context, key canon.Digest) (func(), error) {
+	l, ok := a.cfg.Store.(store.Locker)
+	if !ok {
+		return func() {}, nil
+	}
+	return l.Lock(ctx, key.Hex())
+}
+
+// digests is a set of digests.
+type digests struct{ m sync.Map }
+
+func (s *digests) has(d canon.Digest) bool { _, ok := s.m.Load(d); return ok }
+func (s *digests) add(d canon.Digest)      { s.m.Store(d, true) }
+
+// closing tells the worker that this Temporal run is about to close.
+func (a *Activities) closing(ctx context.Context, run canon.Digest) {
+	if a.cfg.Closing != nil {
+		at := activity.GetInfo(ctx).WorkflowExecution
+		a.cfg.Closing(run, at.ID, at.RunID)
+	}
+}
+
+// content stores one content of a run.
+func (a *Activities) content(ctx context.Context, run *pinned, v any) (record.Ref, error) {
+	ref, blob, err := run.secret.Content(v)
+	if err != nil {
+		return record.Ref{}, err
+	}
+	_, _, err = a.cfg.Store.Commit(ctx, store.Batch{Blobs: [][]byte{blob}})
+	return ref, err
+}
+
+// failed is a failure with a stable type, as the workflow and the history see it.
+func failed(typ, message string, f workflows.Failure) error {
+	return failedAfter(typ, message, f, 0)
+}
+
+func failedAfter(typ, message string, f workflows.Failure, wait time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(record.Preview(message), typ, temporal.ApplicationErrorOptions{
+		NonRetryable: true, Details: []any{f}, NextRetryDelay: wait,
+	})
+}
+
+func cancelled(f workflows.Failure) error { return temporal.NewCanceledError(f) }
+
+func cancelRequested(ctx context.Context) bool {
+	var cancelled *temporal.CanceledError // what the SDK cancels with when the workflow asks for it
+	return ctx.Err() != nil && errors.As(context.Cause(ctx), &cancelled)
+}
+
+// trouble is an error that is the worker's, not the work's: the workflow tries again.
+// An error that already has a type keeps it.
+func (a *Activities) trouble(ctx context.Context, err error) error {
+	var app *temporal.ApplicationError
+	switch {
+	case errors.As(err, &app):
+		return err
+	case cancelRequested(ctx):
+		return cancelled(workflows.Failure{})
+	case ctx.Err() != nil:
+		return failed(workflows.TypeWorkerShutdown, fmt.Sprintf("the worker stopped: %v", err), workflows.Failure{})
+	case errors.Is(err, syscall.ENOSPC):
+		return failed(workflows.TypeStorage, fmt.Sprintf("the disk is full: free some space; nothing that was recorded is lost (%v)", err), workflows.Failure{})
+	}
+	return failed(workflows.TypeStorage, err.Error(), workflows.Failure{})
+}

@@ -1,0 +1,136 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/schemas"
+	"rlam/workflows"
+)
+
+// judgement is a call judged again, with what its sources gave. As a blob it is
+// canonical JSON, and the verdicts in it replace the proposal's.
+type judgement struct {
+	Proposal canon.Digest `json:"proposal"`
+	Call     record.Call  `json:"call"`
+}
+
+// Judge judges a call whose verdicts were deferred, now that its sources have run.
+// It is the same gate that Plan asks.
+func (a *Activities) Judge(ctx context.Context, in workflows.JudgeInput) (workflows.JudgeResult, error) {
+	stop := a.heartbeat(ctx)
+	defer stop()
+	result, err := a.judge(ctx, in)
+	if err != nil {
+		return workflows.JudgeResult{}, a.trouble(ctx, err)
+	}
+	return result, nil
+}
+
+func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workflows.JudgeResult, error) {
+	run, err := a.pinned(ctx, in.Run)
+	if err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	call, err := a.proposedCall(ctx, in.Proposal, in.Call)
+	if err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	var params json.RawMessage
+	if err := record.OpenContent(ctx, a.cfg.Store, call.Params, &params); err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	c, err := a.chainAt(ctx, run, in.Proposal)
+	if err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	now := c.snapshot()
+	a.chains.put(c)
+	if err := a.addSiblings(ctx, now, in); err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	// The call itself is judged, so it is no fact: neither as a source nor in what is used up.
+	delete(now.sources, call.ID)
+	delete(now.sources, call.Name)
+	now.counters.Calls -= now.open
+	j := a.gate.Judge([]schemas.Proposed{{ID: call.ID, Name: call.Name, Action: call.Action, Params: params}}, a.facts(run, now))[0]
+	w := &proposalWriter{secret: run.secret}
+	// The edges stay as proposed: a reference that Plan replaced is a value by now.
+	call.Params, call.Verdicts, call.Decision = w.params(j), w.verdicts(j.Verdicts), string(j.Decision)
+	if w.err != nil {
+		return workflows.JudgeResult{}, w.err
+	}
+	d, blob, err := canon.Of(judgement{Proposal: in.Proposal, Call: call})
+	if err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	if _, _, err := a.cfg.Store.Commit(ctx, store.Batch{Blobs: append(w.blobs, blob)}); err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	result := workflows.JudgeResult{Decision: j.Decision, Judgement: d}
+	if result.Note, err = a.note(ctx, call.Verdicts); err != nil {
+		return workflows.JudgeResult{}, err
+	}
+	result.Params, err = refOf(ctx, a.cfg.Store, call.Params)
+	return result, err
+}
+
+// addSiblings puts what ran in the same step among the sources.
+func (a *Activities) addSiblings(ctx context.Context, c *chain, in workflows.JudgeInput) error {
+	for _, out := range in.Siblings {
+		sibling, err := a.proposedCall(ctx, in.Proposal, out.ID)
+		if err != nil {
+			return err
+		}
+		source := schemas.Source{Status: sourceStatus(out.Status)}
+		if n := len(out.Attempts); n > 0 && out.Status == record.CallCompleted {
+			rec, err := a.attemptRecord(ctx, journal.CallKey(in.Proposal, out.ID), out.Attempts[n-1])
+			if err != nil {
+				return err
+			}
+			if err := record.OpenContent(ctx, a.cfg.Store, rec.Output, &source.Output); err != nil {
+				return err
+			}
+			for _, art := range rec.Artifacts {
+				c.artifacts[art.Digest.String()] = true
+			}
+		}
+		c.source(sibling, source)
+	}
+	return nil
+}
+
+// proposedCall is one call of a proposal's record.
+func (a *Activities) proposedCall(ctx context.Context, proposal canon.Digest, id string) (record.Call, error) {
+	var p record.Proposal
+	if err := record.Load(ctx, a.cfg.Store, proposal, &p); err != nil {
+		return record.Call{}, err
+	}
+	for _, c := range p.Calls {
+		if c.ID == id {
+			return c, nil
+		}
+	}
+	return record.Call{}, failed(workflows.TypeNotAdmitted, fmt.Sprintf("proposal %s holds no call %q", proposal, id), workflows.Failure{})
+}
+
+// judgement reads the judgement of a call, and refuses another's.
+func (a *Activities) judgement(ctx context.Context, d, proposal canon.Digest, call string) (judgement, error) {
+	var j judgement
+	b, err := store.Read(ctx, a.cfg.Store, d, maxPin)
+	if err == nil {
+		err = json.Unmarshal(b, &j)
+	}
+	if err != nil {
+		return j, fmt.Errorf("reading judgement %s: %w", d, err)
+	}
+	if j.Proposal != proposal || j.Call.ID != call {
+		return j, failed(workflows.TypeNotAdmitted, fmt.Sprintf("judgement %s is of call %s of %s", d, j.Call.ID, j.Proposal), workflows.Failure{})
+	}
+	return j, nil
+}

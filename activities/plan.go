@@ -1,0 +1,386 @@
+package activities
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"rlam/activities/planner"
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/schemas"
+	"rlam/workflows"
+)
+
+// turn is the body of a planner turn's outcome in the journal.
+type turn struct {
+	Proposal canon.Digest  `json:"proposal"`
+	Usage    record.Usage  `json:"usage"` // what it cost, also if nobody uses it
+	Asked    string        `json:"asked"`
+	Error    *record.Error `json:"error,omitempty"`
+}
+
+// Plan closes the step before, asks the planner for the next, judges what it
+// proposes and appends the proposal. Run again, it gives the stored answer.
+func (a *Activities) Plan(ctx context.Context, in workflows.PlanInput) (workflows.PlanResult, error) {
+	stop := a.heartbeat(ctx)
+	defer stop()
+	result, err := a.plan(ctx, in)
+	if err != nil {
+		return workflows.PlanResult{}, a.trouble(ctx, err)
+	}
+	return result, nil
+}
+
+func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflows.PlanResult, error) {
+	run, err := a.pinned(ctx, in.Run)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	info := activity.GetInfo(ctx)
+	key := journal.TurnKey(info.WorkflowExecution.RunID, in.Step)
+	unlock, err := a.lock(ctx, key)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	defer unlock()
+
+	executions, err := a.journal.Executions(ctx, key)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	winner, err := a.journal.Winner(ctx, key)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	if winner > 0 {
+		return a.stored(ctx, run, key, winner)
+	}
+
+	c, blobs, err := a.advance(ctx, run, in.Head, in.Outcomes)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	defer func() { a.chains.put(c) }()
+	intent := journal.Intent{
+		Key: key, Kind: "plan", Run: in.Run, Step: in.Step, Activity: info.ActivityID,
+		Workflow: info.WorkflowExecution.RunID, Worker: a.cfg.Identity, Started: journal.Time(time.Now()),
+	}
+	q, err := a.ask(run, c, in.Candidate)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	intent.Request = q.digest
+	if intent, err = a.journal.Begin(ctx, intent, len(executions)+1, append(blobs, q.blobs...)...); err != nil {
+		return workflows.PlanResult{}, err
+	}
+	answer, err := q.send(ctx)
+	if err != nil {
+		return workflows.PlanResult{}, a.unanswered(context.WithoutCancel(ctx), run, intent, q.model, err)
+	}
+	return a.propose(context.WithoutCancel(ctx), run, c, in, intent, q, answer)
+}
+
+// question is a turn that is about to be asked.
+type question struct {
+	digest canon.Digest // of its content
+	blobs  [][]byte
+	model  string
+	send   func(context.Context) (planner.Answer, error)
+}
+
+// ask spells the question to one candidate of the study's planner.
+func (a *Activities) ask(run *pinned, c *chain, candidate int) (*question, error) {
+	if run.plan != nil {
+		return &question{model: planner.PlanModel, send: func(context.Context) (planner.Answer, error) {
+			return planner.NextPlan(run.plan, seen(c))
+		}}, nil
+	}
+	if candidate >= len(run.record.Models) {
+		return nil, fmt.Errorf("candidate %d of %d models", candidate, len(run.record.Models))
+	}
+	p := run.study.Study.Planner
+	sent, cut, tokens, err := c.fit()
+	if errors.Is(err, planner.ErrContextFull) {
+		return nil, failed(workflows.TypeContextFull, err.Error(), workflows.Failure{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	req := planner.Request{
+		Model: run.record.Models[candidate], Mode: cmp.Or(p.Calls, planner.ModeTools), Temperature: p.Temperature, MaxTokens: p.MaxTokens,
+		Messages: sent, Tools: run.tools, Key: a.cfg.Models.Key, BaseURL: cmp.Or(p.BaseURL, a.cfg.Models.BaseURL),
+	}
+	if run.scenario != nil {
+		req.Key = ""
+		if req.BaseURL, err = a.cfg.Models.Scripted(run.scenario); err != nil {
+			return nil, fmt.Errorf("starting the scripted model: %w", err)
+		}
+	}
+	body, err := planner.Body(req)
+	if err != nil {
+		return nil, err
+	}
+	content := Request{
+		Parent: c.request, Messages: c.fresh, Cut: cut, Tools: run.toolsDigest, Model: req.Model, Mode: req.Mode,
+		Temperature: req.Temperature, MaxTokens: req.MaxTokens, Tokens: tokens, Body: canon.Sum(body),
+	}
+	ref, blob, err := run.secret.Content(content)
+	if err != nil {
+		return nil, err
+	}
+	q := &question{digest: ref.Digest, blobs: [][]byte{blob}, model: req.Model, send: func(ctx context.Context) (planner.Answer, error) {
+		return a.cfg.Models.Client.Complete(ctx, req, body)
+	}}
+	if c.step == 1 {
+		q.blobs = append(q.blobs, run.toolsBlob)
+	}
+	return q, nil
+}
+
+// seen is what has come of a plan's calls, by the plan's own ids.
+func seen(c *chain) map[string]planner.Seen {
+	status := make(map[string]planner.Seen, len(c.sources))
+	for id, s := range c.sources {
+		status[id] = planner.Seen{Status: string(s.Status)}
+	}
+	return status
+}
+
+// unanswered writes down a turn that failed, and says what the workflow may do about it.
+func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Intent, model string, cause error) error {
+	status, typ := journal.Failed, workflows.TypeModelUnavailable
+	details := workflows.Failure{Execution: in.N}
+	var wait time.Duration
+	var u *planner.Unavailable
+	switch {
+	case errors.As(cause, &u):
+		typ, details.Retryable, wait = u.Type, u.Retryable, u.RetryAfter
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		status, typ = journal.Cancelled, workflows.TypeCancelled
+	}
+	ref, blob, err := run.secret.Content(map[string]any{"type": typ, "message": cause.Error()})
+	if err != nil {
+		return err
+	}
+	details.Detail = ref
+	body, err := canon.Marshal(turn{Asked: model, Error: &record.Error{Type: typ, Detail: ref.Digest}})
+	if err != nil {
+		return err
+	}
+	if _, err := a.journal.End(ctx, in, journal.Outcome{Status: status, Ended: journal.Time(time.Now()), Body: body}, blob); err != nil {
+		return err
+	}
+	if status == journal.Cancelled {
+		return cause // trouble tells a cancelled run from a stopping worker
+	}
+	return failedAfter(typ, cause.Error(), details, wait)
+}
+
+// propose judges an answer and appends the proposal's record.
+func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in workflows.PlanInput, intent journal.Intent, q *question, answer planner.Answer) (workflows.PlanResult, error) {
+	w := &proposalWriter{secret: run.secret}
+	p := &record.Proposal{
+		Kind: record.KindProposal, Parent: c.head, Index: in.Step, Request: q.digest, Answer: w.keep(answer),
+		Model: record.Model{
+			Asked: answer.Asked, Answered: answer.Answered, Fingerprint: answer.Fingerprint,
+			Scripted: run.scenario != nil, Candidate: in.Candidate,
+		},
+		Usage:   record.Usage{Prompt: answer.Usage.Prompt, Completion: answer.Usage.Completion, Estimated: answer.Usage.Estimated},
+		Outcome: string(answer.Outcome), Calls: []record.Call{},
+		Turn: record.Turn{Key: intent.Key, Execution: intent.N},
+	}
+	reason := ""
+	facts := a.facts(run, c)
+	switch answer.Outcome {
+	case planner.OutcomeCalls:
+		for _, j := range a.gate.Judge(proposed(in.Step, answer.Calls), facts) {
+			p.Calls = append(p.Calls, w.call(run, j, answer.Calls[j.Position]))
+		}
+	case planner.OutcomeFinish:
+		j := a.gate.JudgeResult(answer.Finish, facts)
+		p.Result = &record.Result{Value: w.params(j), Uses: uses(j.Uses), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision)}
+	case planner.OutcomeGiveUp:
+		reason = answer.GiveUp
+	default:
+		reason = planner.Repair(answer)
+	}
+	if reason != "" {
+		p.Reason = w.keep(reason)
+	}
+	d, blob, err := record.Encode(p)
+	if err = errors.Join(w.err, err); err != nil {
+		return workflows.PlanResult{}, err
+	}
+	body, err := canon.Marshal(turn{Proposal: d, Usage: p.Usage, Asked: answer.Asked})
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	out := journal.Outcome{Status: journal.Completed, Ended: journal.Time(time.Now()), Body: body}
+	winner, err := a.journal.End(ctx, intent, out, append(w.blobs, blob)...)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	if winner != intent.N {
+		return a.stored(ctx, run, intent.Key, winner)
+	}
+	told, err := a.told(ctx, p, answer)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	c.propose(d, p, answer, told)
+	return a.planResult(ctx, run, d, p, c.counters)
+}
+
+// stored gives the proposal of an execution that completed.
+func (a *Activities) stored(ctx context.Context, run *pinned, key canon.Digest, n int) (workflows.PlanResult, error) {
+	e, err := a.journal.Execution(ctx, key, n)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	if e.Outcome == nil {
+		return workflows.PlanResult{}, fmt.Errorf("execution %d of turn %s completed and has no outcome", n, key)
+	}
+	var t turn
+	if err := json.Unmarshal(e.Outcome.Body, &t); err != nil {
+		return workflows.PlanResult{}, fmt.Errorf("reading the outcome of turn %s: %w", key, err)
+	}
+	var p record.Proposal
+	if err := record.Load(ctx, a.cfg.Store, t.Proposal, &p); err != nil {
+		return workflows.PlanResult{}, err
+	}
+	c, err := a.chainAt(ctx, run, t.Proposal)
+	if err != nil {
+		return workflows.PlanResult{}, err
+	}
+	defer a.chains.put(c)
+	return a.planResult(ctx, run, t.Proposal, &p, c.counters)
+}
+
+// planResult is what the workflow needs of a proposal: a function of the record alone.
+func (a *Activities) planResult(ctx context.Context, run *pinned, d canon.Digest, p *record.Proposal, counters record.Counters) (workflows.PlanResult, error) {
+	result := workflows.PlanResult{Head: d, Outcome: workflows.OutcomeRepair, Model: p.Model.Answered, Counters: counters, Calls: make([]workflows.Call, 0, len(p.Calls))}
+	for _, call := range p.Calls {
+		c, err := a.dispatchable(ctx, run, call)
+		if err != nil {
+			return workflows.PlanResult{}, err
+		}
+		if c.Decision != schemas.Refused {
+			result.Outcome = workflows.OutcomeCalls
+		}
+		result.Calls = append(result.Calls, c)
+	}
+	var err error
+	switch {
+	case p.Outcome == string(planner.OutcomeGiveUp):
+		result.Outcome = workflows.OutcomeGiveUp
+	case p.Result != nil && p.Result.Decision == string(schemas.Admitted):
+		result.Outcome = workflows.OutcomeResult
+		if result.Result, err = refOf(ctx, a.cfg.Store, p.Result.Value); err != nil {
+			return workflows.PlanResult{}, err
+		}
+	}
+	result.Reason, err = refOf(ctx, a.cfg.Store, p.Reason)
+	return result, err
+}
+
+func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.Call) (workflows.Call, error) {
+	c := workflows.Call{ID: call.ID, Name: call.Name, Action: call.Action, Decision: schemas.Decision(call.Decision), After: call.After}
+	var err error
+	if c.Params, err = refOf(ctx, a.cfg.Store, call.Params); err != nil {
+		return c, err
+	}
+	if c.Decision == schemas.Refused {
+		c.Note, err = a.note(ctx, call.Verdicts)
+		return c, err
+	}
+	bound, err := run.bound(call.Spec, call.Binding)
+	if err != nil {
+		return c, err
+	}
+	c.Timeout, c.Attempts = bound.Action.Timeout, bound.Action.Attempts
+	return c, nil
+}
+
+// note is the first refusal's reason, shortened for people.
+func (a *Activities) note(ctx context.Context, verdicts []record.Verdict) (string, error) {
+	for _, v := range verdicts {
+		if v.Decision == string(schemas.Refused) {
+			var reason string
+			err := record.OpenContent(ctx, a.cfg.Store, v.Reason, &reason)
+			return record.Preview(v.Gate + ": " + reason), err
+		}
+	}
+	return "", nil
+}
+
+// proposed numbers a planner's calls.
+func proposed(step int, calls []planner.Call) []schemas.Proposed {
+	out := make([]schemas.Proposed, 0, len(calls))
+	for i, c := range calls {
+		out = append(out, schemas.Proposed{ID: fmt.Sprintf("%d.%d", step, i+1), Name: c.ID, Action: c.Action, Params: c.Params, Position: i, After: c.After})
+	}
+	return out
+}
+
+// proposalWriter turns what was judged into records and contents, and keeps the first error.
+type proposalWriter struct {
+	secret record.Secret
+	blobs  [][]byte
+	err    error
+}
+
+func (w *proposalWriter) keep(v any) canon.Digest {
+	ref, blob, err := w.secret.Content(v)
+	if err != nil {
+		w.err = errors.Join(w.err, err)
+		return canon.Digest{}
+	}
+	w.blobs = append(w.blobs, blob)
+	return ref.Digest
+}
+
+func (w *proposalWriter) call(run *pinned, j schemas.Judged, c planner.Call) record.Call {
+	rec := record.Call{
+		ID: j.ID, Name: j.Name, ToolCall: c.ToolCallID, Action: run.fullName(j.Action), Spec: j.Spec, Binding: j.Binding, Params: w.params(j),
+		Uses: uses(j.Uses), After: append([]string{}, j.After...), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision),
+	}
+	return rec
+}
+
+// params keeps parameters: with references replaced where that was possible, else as proposed.
+func (w *proposalWriter) params(j schemas.Judged) canon.Digest {
+	switch {
+	case j.Resolved != nil:
+		return w.keep(j.Resolved)
+	case canon.Check(j.Params) == nil:
+		return w.keep(json.RawMessage(j.Params))
+	}
+	return w.keep(string(j.Params)) // not JSON: the text as it is
+}
+
+func (w *proposalWriter) verdicts(from []schemas.Verdict) []record.Verdict {
+	to := make([]record.Verdict, 0, len(from))
+	for _, v := range from {
+		rec := record.Verdict{Gate: v.Gate, Version: v.Version, Decision: string(v.Decision), Rule: v.Rule, Facts: v.Facts}
+		if v.Reason != "" {
+			rec.Reason = w.keep(v.Reason)
+		}
+		to = append(to, rec)
+	}
+	return to
+}
+
+func uses(from []schemas.Use) []record.Use {
+	to := make([]record.Use, 0, len(from))
+	for _, u := range from {
+		to = append(to, record.Use{From: u.From, Pointer: u.Pointer, At: u.At})
+	}
+	return to
+}

@@ -1,0 +1,223 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"rlam/activities/planner"
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/internal/scripted"
+	"rlam/internal/store"
+	"rlam/schemas"
+)
+
+// Version is R-LAM's.
+const Version = "0.1.0"
+
+// RunPrefix begins the keys of the store's entries that list its runs: the rest is
+// the time at which a run was begun and its workflow ID, the value its run record's digest.
+const RunPrefix = "runs/"
+
+// Begun is a run that is on record and can be started.
+type Begun struct {
+	Run   canon.Digest
+	Study *schemas.LoadedStudy
+	Model string // who will be asked first
+}
+
+// BeginOptions say how a run departs from its study file.
+type BeginOptions struct {
+	ID      string // the workflow ID
+	Actions []string
+	Model   string // asked instead of the study's planner
+}
+
+// Begin pins everything that a run of a loaded study depends on, and writes the run's
+// record. Nothing is executed. dir is what the study's paths are relative to.
+func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o BeginOptions) (*Begun, error) {
+	b := &beginning{ctx: ctx, store: s, dir: filepath.Dir(study.Path)}
+	registry, err := schemas.NewRegistry()
+	if err != nil {
+		return nil, err
+	}
+	actions, problems := registry.Resolve(study.Path, append(slices.Clone(study.Study.Actions), o.Actions...))
+	if len(problems) > 0 {
+		return nil, problems.Err()
+	}
+	run := record.Run{
+		Kind: record.KindRun, ID: o.ID, Engine: "rlam " + Version, Started: journal.Time(time.Now()),
+		Study: b.blob(study.JSON), Actions: []record.Pin{}, Inputs: []record.Artifact{}, Gates: []record.Gate{},
+	}
+	versions := schemas.GateVersions()
+	for _, name := range sorted(versions) {
+		run.Gates = append(run.Gates, record.Gate{Name: name, Version: versions[name]})
+	}
+	for _, name := range sorted(actions) {
+		a := actions[name]
+		run.Actions = append(run.Actions, record.Pin{Name: a.Action.Name, Version: a.Action.Version, Spec: b.blob(a.SpecJSON), Binding: b.blob(a.BindingJSON)})
+		for _, file := range sorted(a.Content) {
+			b.blob(a.Content[file])
+		}
+	}
+	for _, name := range sorted(study.Study.Inputs) {
+		run.Inputs = append(run.Inputs, b.input(name, study.Study.Inputs[name]))
+	}
+	run.Planner, run.Models = b.planner(study.Study.Planner)
+	if b.err != nil {
+		return nil, b.err
+	}
+	d, blob, err := record.Encode(&run)
+	if err != nil {
+		return nil, err
+	}
+	secret := record.NewSecret()
+	_, _, err = s.Commit(ctx, store.Batch{Blobs: append(b.blobs, blob), Entries: []store.Entry{
+		{Key: record.SecretKey(d), Value: secret[:]},
+		{Key: runKey(run), Value: []byte(d.String())},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("writing the run's record: %w", err)
+	}
+	return &Begun{Run: d, Study: study, Model: run.Models[0]}, nil
+}
+
+func runKey(r record.Run) string {
+	started, err := time.Parse(time.RFC3339Nano, r.Started)
+	if err != nil {
+		started = time.Now()
+	}
+	return RunPrefix + started.UTC().Format("20060102T150405.000000000") + "-" + canon.Sum([]byte(r.ID)).Short()
+}
+
+// beginning collects what a run pins, and keeps the first error.
+type beginning struct {
+	ctx   context.Context
+	store store.Store
+	dir   string
+	blobs [][]byte
+	err   error
+}
+
+func (b *beginning) blob(content []byte) canon.Digest {
+	b.blobs = append(b.blobs, content)
+	return canon.Sum(content)
+}
+
+func (b *beginning) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(b.dir, name)
+}
+
+func (b *beginning) input(name string, in schemas.Input) record.Artifact {
+	f, err := os.Open(b.path(in.File))
+	if err != nil {
+		b.err = errors.Join(b.err, fmt.Errorf("reading input %q: %w", name, err))
+		return record.Artifact{}
+	}
+	defer f.Close()
+	d, size, err := b.store.Put(b.ctx, f)
+	if err != nil {
+		b.err = errors.Join(b.err, fmt.Errorf("storing input %q: %w", name, err))
+	}
+	return record.Artifact{Name: name, Digest: d, Size: size, MediaType: mediaType(in.File)}
+}
+
+// planner pins the planner's file, and says who is asked.
+func (b *beginning) planner(p schemas.Planner) (canon.Digest, []string) {
+	name := p.Plan + p.Scripted // at most one of them is set
+	if name == "" {
+		if p.Model == "" {
+			b.err = errors.Join(b.err, errors.New("the study names no model: add planner: {model: NAME} to it, or run it with --model NAME"))
+			return canon.Digest{}, []string{""}
+		}
+		return canon.Digest{}, append([]string{p.Model}, p.Fallbacks...)
+	}
+	text, err := os.ReadFile(b.path(name))
+	if err != nil {
+		b.err = errors.Join(b.err, fmt.Errorf("reading the planner's file: %w", err))
+		return canon.Digest{}, []string{""}
+	}
+	if p.Plan != "" {
+		if _, problems := schemas.ParsePlan(b.path(name), text); len(problems) > 0 {
+			b.err = errors.Join(b.err, problems.Err())
+		}
+		return b.blob(text), []string{planner.PlanModel}
+	}
+	scenario, err := scripted.Load(text)
+	if err != nil {
+		b.err = errors.Join(b.err, fmt.Errorf("reading the scenario %q: %w", name, err))
+		return canon.Digest{}, []string{""}
+	}
+	return b.blob(text), []string{scenario.Model()}
+}
+
+// mediaType goes by the file's name, the same on every machine.
+func mediaType(file string) string {
+	switch ext := filepath.Ext(file); ext {
+	case ".csv":
+		return "text/csv"
+	case ".tsv":
+		return "text/tab-separated-values"
+	case ".txt", ".dat", ".md", ".log":
+		return "text/plain"
+	case ".json":
+		return "application/json"
+	case ".yaml", ".yml":
+		return "application/yaml"
+	case ".png", ".jpg", ".jpeg", ".svg", ".pdf":
+		t, _, _ := mime.ParseMediaType(mime.TypeByExtension(ext))
+		return t
+	}
+	return "application/octet-stream"
+}
+
+func sorted[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// WithChanges is a loaded study with members replaced, checked again as a whole:
+// set holds JSON pointers and the JSON values to put there.
+func WithChanges(study *schemas.LoadedStudy, set map[string]json.RawMessage) (*schemas.LoadedStudy, error) {
+	if len(set) == 0 {
+		return study, nil
+	}
+	var doc any
+	if err := json.Unmarshal(study.JSON, &doc); err != nil {
+		return nil, err
+	}
+	for _, pointer := range sorted(set) {
+		var v any
+		if err := json.Unmarshal(set[pointer], &v); err != nil {
+			return nil, fmt.Errorf("setting %q: %w", pointer, err)
+		}
+		var err error
+		if doc, err = replace(doc, pointer, v); err != nil {
+			return nil, fmt.Errorf("setting %q: %w", pointer, err)
+		}
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	changed, problems := schemas.ParseStudy(study.Path, text)
+	if len(problems) > 0 {
+		return nil, problems.Err()
+	}
+	return changed, nil
+}

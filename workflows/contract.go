@@ -1,0 +1,247 @@
+// Package workflows is R-LAM's deterministic Temporal code: the loop of a study
+// (study.go), the attempts of its calls (dispatch.go), what people see and ask
+// while it runs (control.go), and the names and types that cross the Temporal
+// boundary (this file, and only this one).
+//
+// Nothing here reads a clock, a file, an environment variable, a map in its
+// order, or the preview of a Ref; nothing here puts a namespace, workflow ID, run
+// ID or task queue into an activity's input. Every activity gets one attempt and
+// an explicit ID, so that each attempt is an event of its own in the history and
+// the retries are this package's.
+package workflows
+
+import (
+	"time"
+
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/schemas"
+)
+
+// Names of the workflow and of the activities it uses.
+const (
+	StudyName  = "rlam.Study"
+	OpenName   = "rlam.Open"   // rebuilds a run's state from its chain
+	PlanName   = "rlam.Plan"   // closes a step, asks the planner, judges
+	JudgeName  = "rlam.Judge"  // judges a call whose sources have run since
+	ActName    = "rlam.Act"    // one attempt of one call
+	AppendName = "rlam.Append" // closes a step without planning the next
+	SealName   = "rlam.Seal"   // closes the step and the chain
+)
+
+// Search attributes of a run. They are Keywords, but for ApprovalAttribute, a Bool.
+const (
+	StudyAttribute      = "RlamStudy"
+	StatusAttribute     = "RlamStatus"
+	ModelAttribute      = "RlamModel"
+	ForkedFromAttribute = "RlamForkedFrom"
+	ApprovalAttribute   = "RlamApprovalPending"
+)
+
+// StatusQuery answers with a [Progress].
+const StatusQuery = "rlam.status"
+
+// WallTimeSummary tells the timer of the wall-time limit from those that wait for something.
+const WallTimeSummary = "wall-time limit"
+
+// Types of failures that the workflow tells apart. All others are an action's own.
+const (
+	// Infrastructure: the work may be fine, its outcome did not arrive.
+	TypeWorkerShutdown = "rlam.WorkerShutdown"
+	TypeStorage        = "rlam.Storage"
+	TypeNoBinding      = "rlam.NoBinding" // this worker can't carry the call out; handed back
+	TypeLost           = "rlam.Lost"      // a timeout without an outcome
+
+	// The planner.
+	TypeRateLimited      = "rlam.RateLimited"
+	TypeModelUnavailable = "rlam.ModelUnavailable"
+	TypeModelGarbled     = "rlam.ModelGarbled"
+	TypeModelRejected    = "rlam.ModelRejected"
+	TypeContextFull      = "rlam.ContextFull"
+
+	// Calls.
+	TypeInDoubt      = "rlam.InDoubt"      // an execution began, and nobody knows how it ended
+	TypeNotAdmitted  = "rlam.NotAdmitted"  // what arrived is not what the gates admitted
+	TypeLimitReached = "rlam.LimitReached" // a limit of the run left no attempt for it
+	TypeCancelled    = "rlam.Cancelled"
+)
+
+// StudyInput starts a run, continues one as new, and starts a fork: there is no other way in.
+type StudyInput struct {
+	Run  canon.Digest `json:"run"`  // the run's record
+	Head canon.Digest `json:"head"` // its newest record; of a new run, the run's record itself
+	// SearchAttributes says whether the server knows them: decided once, by who starts the run.
+	SearchAttributes bool `json:"search_attributes"`
+}
+
+// StudyResult is a run's end.
+type StudyResult struct {
+	Status   record.Status   `json:"status"`
+	Head     canon.Digest    `json:"head"` // the seal
+	Result   record.Ref      `json:"result"`
+	Reason   record.Ref      `json:"reason"`
+	Counters record.Counters `json:"counters"`
+}
+
+// OpenInput names a chain.
+type OpenInput struct {
+	Run  canon.Digest `json:"run"`
+	Head canon.Digest `json:"head"`
+}
+
+// State is what the loop needs to go on from a head.
+type State struct {
+	Title      string           `json:"title"`
+	Step       int              `json:"step"` // the next step's number
+	Counters   record.Counters  `json:"counters"`
+	Limits     schemas.Limits   `json:"limits"`
+	Deadline   time.Time        `json:"deadline"` // of the wall-time limit
+	Retry      schemas.Attempts `json:"retry"`    // of a planner turn, for each model
+	Models     []string         `json:"models"`   // the planner's candidates, in order
+	Candidate  int              `json:"candidate"`
+	ForkedFrom string           `json:"forked_from,omitempty"`
+}
+
+// PlanInput asks for the next step.
+type PlanInput struct {
+	Run       canon.Digest  `json:"run"`
+	Head      canon.Digest  `json:"head"`
+	Step      int           `json:"step"`
+	Candidate int           `json:"candidate"`
+	Outcomes  []CallOutcome `json:"outcomes"` // of the step before, by position
+}
+
+// PlanResult is a proposal, judged.
+type PlanResult struct {
+	Head     canon.Digest    `json:"head"` // the proposal's record
+	Outcome  Outcome         `json:"outcome"`
+	Calls    []Call          `json:"calls"`
+	Result   record.Ref      `json:"result"` // of an accepted result
+	Reason   record.Ref      `json:"reason"` // of give_up
+	Model    string          `json:"model"`
+	Counters record.Counters `json:"counters"` // up to and with this proposal
+}
+
+// Outcome says what a planner turn came to.
+type Outcome string
+
+// The outcomes of a planner turn.
+const (
+	OutcomeCalls  Outcome = "calls"   // at least one call may be dispatched
+	OutcomeResult Outcome = "result"  // accepted: the run is complete
+	OutcomeGiveUp Outcome = "give_up" // the planner says that it can't
+	OutcomeRepair Outcome = "repair"  // nothing can be dispatched; the planner is told why
+)
+
+// Call is what the loop needs to know of a proposed call.
+type Call struct {
+	ID       string           `json:"id"`
+	Name     string           `json:"name"`
+	Action   string           `json:"action"`
+	Decision schemas.Decision `json:"decision"`
+	Params   record.Ref       `json:"params"`
+	After    []string         `json:"after,omitempty"`
+	Timeout  schemas.Duration `json:"timeout"`
+	Attempts schemas.Attempts `json:"attempts"`
+	Note     string           `json:"note,omitempty"` // why it was proposed or refused, for people
+}
+
+// CallOutcome is what came of a call.
+type CallOutcome struct {
+	ID        string            `json:"id"`
+	Status    record.CallStatus `json:"status"`
+	Judgement canon.Digest      `json:"judgement,omitzero"` // of a deferred call
+	Attempts  []AttemptOutcome  `json:"attempts,omitempty"`
+	Type      string            `json:"type,omitempty"` // why it was skipped
+}
+
+// AttemptOutcome points to an execution in the call's journal. Of an attempt whose
+// outcome never arrived it is all there is.
+type AttemptOutcome struct {
+	N         int                  `json:"n"`
+	Status    record.AttemptStatus `json:"status"`
+	Execution int                  `json:"execution"`
+	Adopted   bool                 `json:"adopted,omitempty"`
+	Type      string               `json:"type,omitempty"`
+	Detail    canon.Digest         `json:"detail,omitzero"` // of a failure that no execution in the journal tells of
+	// Started and Ended are the workflow's times of a lost attempt. Of all others the journal knows better.
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+}
+
+// JudgeInput asks for the verdicts on one call now that its sources have run.
+type JudgeInput struct {
+	Run      canon.Digest  `json:"run"`
+	Proposal canon.Digest  `json:"proposal"`
+	Call     string        `json:"call"`
+	Siblings []CallOutcome `json:"siblings"`
+}
+
+// JudgeResult is a judgement.
+type JudgeResult struct {
+	Decision  schemas.Decision `json:"decision"`
+	Judgement canon.Digest     `json:"judgement"`
+	Params    record.Ref       `json:"params"`
+	Note      string           `json:"note,omitempty"`
+}
+
+// ActInput asks for one attempt.
+type ActInput struct {
+	Run       canon.Digest `json:"run"`
+	Proposal  canon.Digest `json:"proposal"`
+	Call      string       `json:"call"`
+	Params    record.Ref   `json:"params"`
+	Judgement canon.Digest `json:"judgement,omitzero"` // of a deferred call
+	Seen      int          `json:"seen"`               // the newest execution whose outcome the workflow knows
+	Attempt   int          `json:"attempt"`
+}
+
+// ActResult is a completed attempt.
+type ActResult struct {
+	Execution int        `json:"execution"`
+	Adopted   bool       `json:"adopted,omitempty"`
+	Output    record.Ref `json:"output"`
+}
+
+// Failure travels as the details of every error that an activity returns.
+type Failure struct {
+	Execution int        `json:"execution"` // 0 if no execution began
+	Adopted   bool       `json:"adopted,omitempty"`
+	Detail    record.Ref `json:"detail"`
+	// Retryable is the planner's: whether the same model may be asked again.
+	Retryable bool `json:"retryable,omitempty"`
+}
+
+// AppendInput closes a step.
+type AppendInput struct {
+	Run      canon.Digest  `json:"run"`
+	Head     canon.Digest  `json:"head"`
+	Outcomes []CallOutcome `json:"outcomes"`
+}
+
+// SealInput closes a chain.
+type SealInput struct {
+	Run      canon.Digest  `json:"run"`
+	Head     canon.Digest  `json:"head"`
+	Outcomes []CallOutcome `json:"outcomes"`
+	Status   record.Status `json:"status"`
+	Result   record.Ref    `json:"result"`
+	Reason   record.Ref    `json:"reason"`
+	Message  string        `json:"message,omitempty"` // the engine's own reason, where there is no Reason
+	Ended    time.Time     `json:"ended"`
+}
+
+// SealResult is the seal.
+type SealResult struct {
+	Head     canon.Digest    `json:"head"`
+	Reason   record.Ref      `json:"reason"`
+	Counters record.Counters `json:"counters"`
+}
+
+// Progress is the answer to [StatusQuery].
+type Progress struct {
+	Step     int             `json:"step"`
+	Head     canon.Digest    `json:"head"`
+	Doing    string          `json:"doing"`
+	Counters record.Counters `json:"counters"`
+}

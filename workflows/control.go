@@ -1,0 +1,109 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rlam/internal/record"
+	"rlam/schemas"
+)
+
+// notebookRows bounds the table in the current details, which Temporal bounds at 20 KB.
+const notebookRows = 60
+
+// notebook is the table of steps that Temporal UI shows.
+type notebook struct {
+	dropped int
+	rows    []row
+}
+
+type row struct {
+	id, what, came string
+}
+
+func (n *notebook) propose(turn PlanResult) {
+	switch {
+	case turn.Outcome == OutcomeResult:
+		n.add(row{what: "result", came: "accepted"})
+	case turn.Outcome == OutcomeGiveUp:
+		n.add(row{what: "give up", came: "no result"})
+	case len(turn.Calls) == 0:
+		n.add(row{what: "no call", came: "sent back to the planner"})
+	}
+	for _, c := range turn.Calls {
+		came := "running"
+		if c.Decision == schemas.Refused {
+			came = "refused: " + c.Note
+		}
+		n.add(row{id: c.ID, what: c.Action, came: came})
+	}
+}
+
+func (n *notebook) add(r row) {
+	r.came = oneLine(r.came)
+	if n.rows = append(n.rows, r); len(n.rows) > notebookRows {
+		n.rows, n.dropped = n.rows[1:], n.dropped+1
+	}
+}
+
+func (n *notebook) result(o CallOutcome) {
+	for i := range n.rows {
+		if n.rows[i].id != o.ID {
+			continue
+		}
+		came := string(o.Status)
+		if o.Type != "" {
+			came += ": " + o.Type
+		}
+		if k := len(o.Attempts); k > 1 {
+			came += fmt.Sprintf(" (%d attempts)", k)
+		}
+		n.rows[i].came = oneLine(came)
+	}
+}
+
+func oneLine(s string) string {
+	s = strings.NewReplacer("\n", " ", "|", "/", "<", "‹", ">", "›", "`", "'").Replace(s)
+	return record.Preview(s)
+}
+
+func (n *notebook) markdown() string {
+	var b strings.Builder
+	b.WriteString("| call | action | came to |\n|---|---|---|\n")
+	if n.dropped > 0 {
+		fmt.Fprintf(&b, "| … | %d earlier rows | see the history |\n", n.dropped)
+	}
+	for _, r := range n.rows {
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.id, r.what, r.came)
+	}
+	return b.String()
+}
+
+// at notes what the run is doing.
+func (r *run) at(ctx workflow.Context, doing string) {
+	r.doing = doing
+	r.show(ctx)
+}
+
+// show writes the notebook where Temporal UI shows it.
+func (r *run) show(ctx workflow.Context) {
+	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** · %s\n\n%s", oneLine(r.state.Title), oneLine(r.doing), r.notebook.markdown()))
+}
+
+// publish sets a search attribute, where the server knows it.
+func (r *run) publish(ctx workflow.Context, name, value string) {
+	if !r.in.SearchAttributes {
+		return
+	}
+	key := temporal.NewSearchAttributeKeyKeyword(name)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, key.ValueSet(value)); err != nil {
+		workflow.GetLogger(ctx).Warn("setting a search attribute", "name", name, "error", err)
+	}
+}
+
+func (r *run) progress() (Progress, error) {
+	return Progress{Step: r.state.Step, Head: r.head, Doing: r.doing, Counters: r.state.Counters}, nil
+}

@@ -1,0 +1,254 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rlam/internal/canon"
+	"rlam/internal/record"
+)
+
+// Study runs a study from a head of its chain to the chain's seal: Plan, verdicts,
+// Act, next. What it decides, it decides from what activities returned.
+func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
+	r := &run{in: in, head: in.Head, doing: "opening the chain"}
+	if err := r.open(ctx); err != nil {
+		return StudyResult{}, err
+	}
+	work, stop := workflow.WithCancel(ctx)
+	r.watchWallTime(work, stop)
+
+	for {
+		if e := r.bound(ctx, work); e != nil {
+			return r.seal(ctx, *e)
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.stepsHere > 0 {
+			return StudyResult{}, r.continueAsNew(ctx)
+		}
+		turn, e := r.plan(work)
+		if e != nil {
+			return r.seal(ctx, *e)
+		}
+		switch turn.Outcome {
+		case OutcomeResult:
+			return r.seal(ctx, end{status: record.Completed, result: turn.Result})
+		case OutcomeGiveUp:
+			return r.seal(ctx, end{status: record.NoResult, reason: turn.Reason})
+		default: // calls, or refusals that the planner has to hear of
+			r.outcomes = r.dispatch(work, turn)
+		}
+	}
+}
+
+// run is a Study between two steps.
+type run struct {
+	in       StudyInput
+	state    State
+	head     canon.Digest
+	outcomes []CallOutcome // of the newest proposal, not yet on the chain
+
+	stepsHere int    // steps planned since this workflow run began
+	stopped   *end   // a bound reached while calls were under way
+	model     string // that answered last
+	doing     string
+	notebook  notebook
+}
+
+// end is why a run ends.
+type end struct {
+	status  record.Status
+	result  record.Ref
+	reason  record.Ref
+	message string
+}
+
+func (r *run) open(ctx workflow.Context) error {
+	if err := workflow.SetQueryHandler(ctx, StatusQuery, r.progress); err != nil {
+		return err
+	}
+	err := r.engine(ctx, OpenName, "open", "reading the chain", OpenInput{Run: r.in.Run, Head: r.in.Head}, &r.state)
+	if err != nil {
+		return err
+	}
+	r.publish(ctx, StatusAttribute, "running")
+	r.show(ctx)
+	return nil
+}
+
+// watchWallTime ends the work at the deadline: a timer, never an execution timeout,
+// so that the run can seal its chain.
+func (r *run) watchWallTime(work workflow.Context, stop workflow.CancelFunc) {
+	left := r.state.Deadline.Sub(workflow.Now(work))
+	workflow.Go(work, func(ctx workflow.Context) {
+		timer := workflow.NewTimerWithOptions(ctx, max(left, time.Millisecond), workflow.TimerOptions{Summary: WallTimeSummary})
+		if timer.Get(ctx, nil) == nil {
+			r.stopped = limit("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
+			stop()
+		}
+	})
+}
+
+func limit(format string, args ...any) *end {
+	return &end{status: record.LimitReached, message: fmt.Sprintf(format, args...)}
+}
+
+// bound says whether the run must end before another step.
+func (r *run) bound(ctx, work workflow.Context) *end {
+	c, l := r.state.Counters, r.state.Limits
+	switch {
+	case ctx.Err() != nil:
+		return &end{status: record.Cancelled, message: "cancelled by request"}
+	case r.stopped != nil:
+		return r.stopped
+	case work.Err() != nil:
+		return &end{status: record.Cancelled, message: "cancelled by request"}
+	case c.Steps >= l.Steps:
+		return limit("the limit of %d steps is reached", l.Steps)
+	// Calls and attempts that are used up leave the planner one turn, to finish with what there is.
+	case c.Calls >= l.Calls && c.Repairs > 0:
+		return limit("the limit of %d calls is reached", l.Calls)
+	case c.Attempts >= l.Attempts && c.Repairs > 0:
+		return limit("the limit of %d attempts is reached", l.Attempts)
+	case c.Repairs >= l.Repairs:
+		return limit("%d proposals in a row held nothing that could be dispatched, and that is the limit", c.Repairs)
+	case c.Usage.Total() >= l.Tokens:
+		return limit("the limit of %d tokens is reached (%d used)", l.Tokens, c.Usage.Total())
+	}
+	return nil
+}
+
+// plan gets the next proposal, from the first model that answers.
+func (r *run) plan(ctx workflow.Context) (PlanResult, *end) {
+	step := r.state.Step
+	tries, losses := 0, 0
+	for n := 1; ; n++ {
+		if r.state.Candidate >= len(r.state.Models) {
+			return PlanResult{}, &end{status: record.ModelUnavailable, message: fmt.Sprintf("no model answered (asked: %q); see the failed attempts of step %d", r.state.Models, step)}
+		}
+		model := r.state.Models[r.state.Candidate]
+		r.at(ctx, fmt.Sprintf("step %d: asking %s", step, model))
+		id := fmt.Sprintf("%d.plan#%d", step, n)
+		var turn PlanResult
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options(id, fmt.Sprintf("step %d: %s proposes", step, model), planTimeout)), PlanName,
+			PlanInput{Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes}).Get(ctx, &turn)
+		if err == nil {
+			r.proposed(ctx, turn)
+			return turn, nil
+		}
+		f := classify(err)
+		switch {
+		case f.cancelled || ctx.Err() != nil:
+			return PlanResult{}, r.cancelled(ctx)
+		case f.lost:
+			if losses++; losses > r.state.Limits.Losses {
+				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
+			}
+			r.wait(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
+		case f.typ == TypeContextFull:
+			return PlanResult{}, limit("the conversation does not fit into the planner's context budget any more")
+		case !isModel(f.typ):
+			return PlanResult{}, &end{status: record.Failed, reason: f.detail, message: fmt.Sprintf("step %d: planning failed with %s", step, f.typ)}
+		default:
+			if tries++; !f.retryable || tries >= r.state.Retry.Max {
+				r.state.Candidate, tries = r.state.Candidate+1, 0
+				continue
+			}
+			wait := max(r.state.Retry.Backoff.Wait(tries), f.after)
+			r.wait(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
+		}
+	}
+}
+
+// proposed takes over what a proposal changes.
+func (r *run) proposed(ctx workflow.Context, turn PlanResult) {
+	r.head, r.outcomes = turn.Head, nil
+	r.state.Counters = turn.Counters
+	r.state.Step++
+	r.stepsHere++
+	if turn.Model != r.model {
+		r.model = turn.Model
+		r.publish(ctx, ModelAttribute, turn.Model)
+	}
+	r.notebook.propose(turn)
+	r.show(ctx)
+}
+
+func (r *run) cancelled(ctx workflow.Context) *end {
+	if r.stopped != nil {
+		return r.stopped
+	}
+	return &end{status: record.Cancelled, message: "cancelled by request"}
+}
+
+// continueAsNew goes on in a new workflow run. No call, handler or message is open here.
+func (r *run) continueAsNew(ctx workflow.Context) error {
+	if err := r.closeStep(ctx); err != nil {
+		return err
+	}
+	return workflow.NewContinueAsNewError(ctx, StudyName, StudyInput{Run: r.in.Run, Head: r.head, SearchAttributes: r.in.SearchAttributes})
+}
+
+func (r *run) closeStep(ctx workflow.Context) error {
+	var head canon.Digest
+	err := r.engine(ctx, AppendName, fmt.Sprintf("%d.append", r.state.Step-1), "closing the step before continuing as new",
+		AppendInput{Run: r.in.Run, Head: r.head, Outcomes: r.outcomes}, &head)
+	r.head, r.outcomes = head, nil
+	return err
+}
+
+// seal closes the chain, also when the run was cancelled, and ends the workflow.
+func (r *run) seal(ctx workflow.Context, e end) (StudyResult, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	r.at(ctx, "sealing: "+string(e.status))
+	var sealed SealResult
+	err := r.engine(ctx, SealName, "seal", "sealing: "+string(e.status), SealInput{
+		Run: r.in.Run, Head: r.head, Outcomes: r.outcomes, Status: e.status,
+		Result: e.result, Reason: e.reason, Message: e.message, Ended: workflow.Now(ctx),
+	}, &sealed)
+	if err != nil {
+		return StudyResult{}, err
+	}
+	result := StudyResult{Status: e.status, Head: sealed.Head, Result: e.result, Reason: sealed.Reason, Counters: sealed.Counters}
+	r.head, r.state.Counters = sealed.Head, sealed.Counters
+	r.publish(ctx, StatusAttribute, string(e.status))
+	r.at(ctx, string(e.status))
+	switch e.status {
+	case record.Cancelled:
+		return StudyResult{}, temporal.NewCanceledError(result)
+	case record.Failed:
+		return StudyResult{}, temporal.NewNonRetryableApplicationError(e.message, "rlam.Failed", nil, result)
+	}
+	return result, nil
+}
+
+// engine runs one of the engine's own activities, which has nothing to report but
+// that it is done; lost attempts are made again.
+func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any) error {
+	losses := 0
+	for n := 1; ; n++ {
+		opts := options(fmt.Sprintf("%s#%d", id, n), summary, engineTimeout)
+		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in).Get(ctx, out)
+		if err == nil {
+			return nil
+		}
+		f := classify(err)
+		if losses++; !f.lost || losses > r.lossLimit() {
+			return fmt.Errorf("%s: %w", summary, err)
+		}
+		if err := r.wait(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
+			return err
+		}
+	}
+}
+
+// lossLimit is the bound on losses; before the chain is open it isn't known.
+func (r *run) lossLimit() int { return max(r.state.Limits.Losses, 5) }
+
+func isCancelled(err error) bool {
+	var c *temporal.CanceledError
+	return errors.As(err, &c)
+}
