@@ -149,6 +149,7 @@ func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (
 		if err := a.cfg.Executors.Cancel(ctx, h); err != nil {
 			return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("ending what is left of execution %d of call %s: %w", e.N, w.in.Call, err)), true
 		}
+		os.RemoveAll(filepath.Join(a.cfg.Scratch, e.Intent.ID)) // of this worker's store; another's is not there
 	}
 	if w.bound.Action.Idempotent {
 		return workflows.ActResult{}, nil, false
@@ -213,6 +214,9 @@ func (a *Activities) follow(ctx context.Context, w *work, in journal.Intent, h e
 	var failure *executor.Failure
 	if err != nil && !errors.As(err, &failure) {
 		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("carrying out call %s: %w", w.in.Call, err))
+	}
+	if n := len(result.Output); failure == nil && n > record.MaxContent {
+		failure = &executor.Failure{Type: schemas.InvalidOutput, Message: fmt.Sprintf("the output has %d bytes, and %d is the most: save what is large as an artifact", n, record.MaxContent), Artifacts: result.Artifacts, Log: result.Log}
 	}
 	if failure == nil {
 		if v := a.gate.CheckOutput(w.bound, w.params, result.Output); v != nil {

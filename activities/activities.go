@@ -140,6 +140,20 @@ func (a *Activities) stopping(ctx context.Context) <-chan struct{} {
 	return over
 }
 
+// untilStopped is ctx, and ends too when the worker was told to stop and the grace is over.
+func (a *Activities) untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stopping := a.stopping(ctx)
+	go func() {
+		select {
+		case <-stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // lock keeps two executions of one key apart where the store can. It is no more than
 // an optimisation: what counts is decided by the journal.
 func (a *Activities) lock(ctx context.Context, key canon.Digest) (func(), error) {
@@ -196,8 +210,9 @@ func cancelRequested(ctx context.Context) bool {
 // An error that already has a type keeps it.
 func (a *Activities) trouble(ctx context.Context, err error) error {
 	var app *temporal.ApplicationError
+	var cancel *temporal.CanceledError
 	switch {
-	case errors.As(err, &app):
+	case errors.As(err, &app), errors.As(err, &cancel):
 		return err
 	case cancelRequested(ctx):
 		return cancelled(workflows.Failure{})

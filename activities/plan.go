@@ -80,9 +80,11 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 	if intent, err = a.journal.Begin(ctx, intent, len(executions)+1, append(blobs, q.blobs...)...); err != nil {
 		return workflows.PlanResult{}, err
 	}
-	answer, err := q.send(ctx)
+	asking, stop := a.untilStopped(ctx)
+	defer stop()
+	answer, err := q.send(asking)
 	if err != nil {
-		return workflows.PlanResult{}, a.unanswered(context.WithoutCancel(ctx), run, intent, q.model, err)
+		return workflows.PlanResult{}, a.unanswered(ctx, run, intent, q.model, err)
 	}
 	return a.propose(context.WithoutCancel(ctx), run, c, in, intent, q, answer)
 }
@@ -162,8 +164,11 @@ func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Int
 	switch {
 	case errors.As(cause, &u):
 		typ, details.Retryable, wait = u.Type, u.Retryable, u.RetryAfter
-	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+	case cancelRequested(ctx):
 		status, typ = journal.Cancelled, workflows.TypeCancelled
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		status, typ = journal.Interrupted, workflows.TypeWorkerShutdown
+		cause = errors.New("the worker stopped before the model had answered")
 	}
 	ref, blob, err := run.secret.Content(map[string]any{"type": typ, "message": cause.Error()})
 	if err != nil {
@@ -174,11 +179,12 @@ func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Int
 	if err != nil {
 		return err
 	}
-	if _, err := a.journal.End(ctx, in, journal.Outcome{Status: status, Ended: journal.Time(time.Now()), Body: body}, blob); err != nil {
+	out := journal.Outcome{Status: status, Ended: journal.Time(time.Now()), Body: body}
+	if _, err := a.journal.End(context.WithoutCancel(ctx), in, out, blob); err != nil {
 		return err
 	}
 	if status == journal.Cancelled {
-		return cause // trouble tells a cancelled run from a stopping worker
+		return cancelled(details)
 	}
 	return failedAfter(typ, cause.Error(), details, wait)
 }

@@ -137,7 +137,7 @@ func (p *pinned) loadPlanner(ctx context.Context, s store.Store, specs []planner
 	case pl.Scripted != "":
 		p.scenario = file
 	}
-	p.tools = planner.Tools(specs, p.study.Study.Result)
+	p.tools = planner.Tools(specs, schemas.ResultToolSchema(p.study))
 	if p.toolsDigest, p.toolsBlob, err = canon.Of(p.tools); err != nil {
 		return err
 	}
