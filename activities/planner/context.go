@@ -3,6 +3,7 @@ package planner
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrContextFull says that a conversation does not fit its budget even with
@@ -38,23 +39,30 @@ type Window struct {
 	budget int
 	tools  int // tokens of the tools
 
-	system  *entry  // the conversation's first message, if it is one
-	entries []entry // of the messages from base on
+	system  *Message // the conversation's first message, if it is one
+	entries []entry  // of the messages from base on
 	base    int
-	first   int // the first message of the planner's; -1 before there is one
-	settled int // messages before it belong to steps before the last
+	lines   []callLine // of the calls, without the oldest that are only counted
+	dropped int        // how many those are
+	first   int        // the first message of the planner's; -1 before there is one
+	settled int        // messages before it belong to steps before the last
 
 	sent fitted // as of the last request before what was added last
 }
 
 // entry is a message, and what it comes to in each of the forms it may be sent in.
 type entry struct {
-	message  Message
-	whole    int    // tokens
-	stubbed  int    // tokens as a stub; whole if it has none to send
-	call     bool   // an observation of a call
-	line     string // of a call: what it is folded to
-	lineSize int    // bytes of line in a request
+	message Message
+	whole   int  // tokens
+	stubbed int  // tokens as a stub; whole if it has none to send
+	call    bool // an observation, which has a callLine
+}
+
+// callLine is what the observation of a call is folded to.
+type callLine struct {
+	message int // its index
+	text    string
+	size    int // bytes in a request
 }
 
 // fitted is a conversation as it is shortened.
@@ -63,7 +71,7 @@ type fitted struct {
 	kept    int // tokens of the tools and of all messages that are not folded
 	fold    int // tokens of the message that stands for the others
 	calls   int // in folded messages
-	counted int // those of them that are not listed
+	counted int // the oldest of them, which are not listed
 	listed  int // bytes of the lines of the others
 }
 
@@ -90,22 +98,25 @@ func NewWindow(tools []Tool, budget int) (*Window, error) {
 // proportion to what is added. It keeps the messages, which must not change.
 func (w *Window) Add(messages ...Message) error {
 	for _, m := range messages {
-		e, err := newEntry(m)
+		e, l, err := newEntry(m)
 		if err != nil {
 			return fmt.Errorf("adding message %d to the conversation: %w", w.len(), err)
 		}
 		if m.Role == RoleAssistant {
 			// Here a request was sent, with all the messages before this one.
-			folded := w.sent.cut.Folded
 			w.sent = w.shorten(w.sent)
-			w.release(folded)
+			w.release()
 			w.settled = w.len()
 			if w.first < 0 {
 				w.first = w.settled
 			}
 		}
 		if w.len() == 0 && m.Role == RoleSystem {
-			w.system = &e
+			w.system = &m
+		}
+		if e.call {
+			l.message = w.len()
+			w.lines = append(w.lines, l)
 		}
 		w.entries = append(w.entries, e)
 		w.sent.kept += e.whole
@@ -129,13 +140,11 @@ func (w *Window) Fit() (sent []Message, cut Cut, tokens int, err error) {
 	sent = make([]Message, 0, w.len()-from+2)
 	if from > 0 {
 		if w.system != nil {
-			sent = append(sent, w.system.message)
+			sent = append(sent, *w.system)
 		}
 		lines := make([]string, 0, f.calls-f.counted)
-		for i := f.cut.Counted; i < f.cut.Folded; i++ {
-			if e := w.at(i); e.call {
-				lines = append(lines, e.line)
-			}
+		for n := f.counted; n < f.calls; n++ {
+			lines = append(lines, w.line(n).text)
 		}
 		sent = append(sent, foldMessage(f.counted, lines))
 	}
@@ -179,56 +188,58 @@ func (w *Window) fold(f *fitted) {
 		e := w.at(i)
 		f.kept -= e.stubbed
 		if e.call {
+			f.listed += w.line(f.calls).size
 			f.calls++
-			f.listed += e.lineSize
 		}
 	}
 	f.cut.Folded = to
-	for room := w.budget / 4; f.listed > room; f.cut.Counted++ { // bytes: 4 a token
-		if e := w.at(f.cut.Counted); e.call {
-			f.counted++
-			f.listed -= e.lineSize
-		}
+	for room := w.budget / 4; f.listed > room; f.counted++ { // bytes: 4 a token
+		oldest := w.line(f.counted)
+		f.listed -= oldest.size
+		f.cut.Counted = oldest.message + 1
 	}
 	before, after := foldFrame(f.calls, f.counted)
 	frame := Message{Role: RoleUser, Content: before + after}
 	f.fold = tokens(len(line(wire(frame, true))) + f.listed)
 }
 
-// release lets go of what is never sent again: of the messages that were folded
-// since, all but their lines, and of those that are only counted, everything.
-func (w *Window) release(since int) {
-	for i := since; i < w.sent.cut.Folded; i++ {
-		w.at(i).message = Message{}
+// release lets go of what is never sent again. It waits until that is half of what
+// is held, so that all copying together is no more work than adding was.
+func (w *Window) release() {
+	if n := w.sent.cut.Folded - w.base; n > len(w.entries)/2 {
+		w.entries = slices.Clone(w.entries[n:])
+		w.base += n
 	}
-	// Half of them, so that what is copied was once added.
-	if gone := w.sent.cut.Counted - w.base; gone > len(w.entries)/2 {
-		w.entries = append([]entry(nil), w.entries[gone:]...)
-		w.base += gone
+	if n := w.sent.counted - w.dropped; n > len(w.lines)/2 {
+		w.lines = slices.Clone(w.lines[n:])
+		w.dropped += n
 	}
 }
 
 func (w *Window) len() int { return w.base + len(w.entries) }
 
+// at is message i.
 func (w *Window) at(i int) *entry { return &w.entries[i-w.base] }
 
-func newEntry(m Message) (entry, error) {
-	e := entry{message: m}
-	var err error
+// line is the line of call n, counted from 0 over the whole conversation.
+func (w *Window) line(n int) callLine { return w.lines[n-w.dropped] }
+
+func newEntry(m Message) (e entry, l callLine, err error) {
+	e = entry{message: m}
 	if e.whole, err = estimate(wire(m, true)); err != nil {
-		return entry{}, err
+		return e, l, err
 	}
 	e.stubbed = e.whole
 	if m.stubs() {
 		m.Content = m.Stub
 		if e.stubbed, err = estimate(wire(m, true)); err != nil {
-			return entry{}, err
+			return e, l, err
 		}
 	}
-	if e.line, e.call = m.folded(); e.call {
-		e.lineSize = len(line("\n"+e.line)) - len(`""`)
+	if l.text, e.call = m.folded(); e.call {
+		l.size = len(line("\n"+l.text)) - len(`""`)
 	}
-	return e, nil
+	return e, l, nil
 }
 
 func estimate(v any) (int, error) {

@@ -228,29 +228,44 @@ func TestWindowGoesOn(t *testing.T) {
 	}
 }
 
-// A step costs the same late in a run as early.
+// A step costs the same late in a run as early, and a window holds no more.
 func TestWindowWorkIsFlat(t *testing.T) {
 	const round = 200
-	w := window(t, 32_000, steps(0, 0)...)
-	s := 0
-	bytesOf := func(steps int) uint64 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		for range steps {
-			s++
-			if err := w.Add(step(s, 2, 200)...); err != nil {
-				t.Fatal(err)
+	for name, exchange := range map[string]func(s int) []planner.Message{
+		"calls": func(s int) []planner.Message { return step(s, 2, 200) },
+		"words": func(int) []planner.Message {
+			return []planner.Message{{Role: planner.RoleAssistant, Content: strings.Repeat("w", 300)}, {Role: planner.RoleUser, Content: "Nothing was done."}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := window(t, 16_000, steps(0, 0)...)
+			s := 0
+			run := func(steps int) (allocated, held uint64) {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				for range steps {
+					s++
+					if err := w.Add(exchange(s)...); err != nil {
+						t.Fatal(err)
+					}
+					fit(t, w)
+				}
+				runtime.GC()
+				runtime.ReadMemStats(&after)
+				return after.TotalAlloc - before.TotalAlloc, after.HeapAlloc
 			}
-			fit(t, w)
-		}
-		runtime.ReadMemStats(&after)
-		return after.TotalAlloc - before.TotalAlloc
-	}
-	bytesOf(2 * round)
-	early := bytesOf(round)
-	bytesOf(10 * round)
-	if late := bytesOf(round); late > early*5/4 {
-		t.Errorf("%d bytes a step after %d steps, %d after %d", late/round, 13*round, early/round, 2*round)
+			run(2 * round)
+			early, few := run(round)
+			run(20 * round)
+			late, many := run(round)
+			if late > early*5/4 {
+				t.Errorf("%d bytes a step after %d steps, %d after %d", late/round, 23*round, early/round, 2*round)
+			}
+			if many > few+1<<20 {
+				t.Errorf("%d bytes are held after %d steps, %d after %d", many, 24*round, few, 3*round)
+			}
+			runtime.KeepAlive(w)
+		})
 	}
 }
 
