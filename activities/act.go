@@ -28,6 +28,9 @@ type work struct {
 	bound  *schemas.Bound
 	params json.RawMessage
 	key    canon.Digest
+	// cancelled says whether the workflow asks for the attempt's end. It looks at the
+	// attempt's own context: outcomes are written under one that a cancel doesn't reach.
+	cancelled func() bool
 }
 
 // execution is the body of a call's outcome in the journal.
@@ -50,6 +53,7 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 	if err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
+	w.cancelled = func() bool { return cancelRequested(ctx) }
 	if !a.cfg.Executors.Has(w.bound.Pinned.Binding) {
 		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
 	}
@@ -226,7 +230,7 @@ func (a *Activities) follow(ctx context.Context, w *work, in journal.Intent, h e
 	if failure != nil && status == journal.Completed {
 		status = journal.Failed
 	}
-	return a.end(context.WithoutCancel(ctx), w, in, status, result, failure)
+	return a.end(ctx, w, in, status, result, failure)
 }
 
 // interruption is why work was ended before it was done.
@@ -270,7 +274,8 @@ func (a *Activities) wait(ctx context.Context, w *work, h executor.Handle) *inte
 }
 
 // end writes an outcome with everything that belongs to it, synced together, and reports it.
-func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status journal.Status, result executor.Result, failure *executor.Failure) (workflows.ActResult, error) {
+func (a *Activities) end(asked context.Context, w *work, in journal.Intent, status journal.Status, result executor.Result, failure *executor.Failure) (workflows.ActResult, error) {
+	ctx := context.WithoutCancel(asked) // what came of the work is written down whether or not someone still waits
 	env, err := a.environment(ctx, a.task(w, ""))
 	if f := (*executor.Failure)(nil); errors.As(err, &f) && failure == nil {
 		failure, status = f, journal.Failed // what ran can't be described: its output would have no environment
@@ -320,9 +325,9 @@ func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status
 		if err != nil || first.Outcome == nil {
 			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, fmt.Errorf("execution %d of call %s completed first and can't be read", winner, w.in.Call)))
 		}
-		return a.report(ctx, w, winner, *first.Outcome, true)
+		return a.report(asked, w, winner, *first.Outcome, true)
 	}
-	return a.report(ctx, w, in.N, out, in.Activity != activity.GetInfo(ctx).ActivityID)
+	return a.report(asked, w, in.N, out, in.Activity != activity.GetInfo(ctx).ActivityID)
 }
 
 // report gives an outcome to the workflow.
@@ -335,11 +340,11 @@ func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Out
 		return workflows.ActResult{Execution: n, Adopted: adopted, Output: e.Output}, nil
 	}
 	var f executor.Failure
-	if err := record.OpenContent(ctx, a.cfg.Store, e.Error.Detail, &f); err != nil {
+	if err := record.OpenContent(context.WithoutCancel(ctx), a.cfg.Store, e.Error.Detail, &f); err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
 	details := workflows.Failure{Execution: n, Adopted: adopted, Detail: record.Ref{Digest: e.Error.Detail, Preview: record.Preview(f.Message)}}
-	if out.Status == journal.Cancelled && cancelRequested(ctx) {
+	if out.Status == journal.Cancelled && w.cancelled() {
 		return workflows.ActResult{}, cancelled(details)
 	}
 	return workflows.ActResult{}, failed(e.Error.Type, f.Message, details)

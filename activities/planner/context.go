@@ -37,7 +37,6 @@ func tokens(n int) int { return (n + 3) / 4 }
 // not on the length of the run. It is not safe for concurrent use.
 type Window struct {
 	budget int
-	tools  int // tokens of the tools
 
 	system  *Message // the conversation's first message, if it is one
 	entries []entry  // of the messages from base on
@@ -86,11 +85,10 @@ func NewWindow(tools []Tool, budget int) (*Window, error) {
 		return nil, fmt.Errorf("fitting a conversation: %w", err)
 	}
 	if len(definitions) > 0 {
-		if w.tools, err = estimate(definitions); err != nil {
+		if w.sent.kept, err = estimate(definitions); err != nil {
 			return nil, fmt.Errorf("fitting a conversation: %w", err)
 		}
 	}
-	w.sent.kept = w.tools
 	return w, nil
 }
 

@@ -261,7 +261,7 @@ func TestWindowWorkIsFlat(t *testing.T) {
 			if late > early*5/4 {
 				t.Errorf("%d bytes a step after %d steps, %d after %d", late/round, 23*round, early/round, 2*round)
 			}
-			if many > few+1<<20 {
+			if many > few+1<<19 {
 				t.Errorf("%d bytes are held after %d steps, %d after %d", many, 24*round, few, 3*round)
 			}
 			runtime.KeepAlive(w)
