@@ -14,7 +14,6 @@ import (
 
 	"rlam/activities/executor"
 	"rlam/internal/record"
-	"rlam/internal/store"
 	"rlam/schemas"
 	"rlam/test/lab"
 )
@@ -57,7 +56,7 @@ func TestFailures(t *testing.T) {
 // newEnvironment is the SDK's test environment with the action in it, carried out the
 // way a worker does: parameters decoded strictly, artifacts read from a store, here one
 // in memory.
-func newEnvironment(t *testing.T, blobs *store.Mem) *testsuite.TestActivityEnvironment {
+func newEnvironment(t *testing.T, blobs *executor.Memory) *testsuite.TestActivityEnvironment {
 	t.Helper()
 	set, err := executor.New(executor.Config{Blobs: blobs, Builtins: []executor.Builtin{lineFit}})
 	if err != nil {
@@ -80,7 +79,7 @@ func TestAction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer data.Close()
-	var blobs store.Mem
+	var blobs executor.Memory
 	handle, _, err := blobs.Put(t.Context(), data)
 	if err != nil {
 		t.Fatal(err)
