@@ -80,7 +80,9 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 	if intent, err = a.journal.Begin(ctx, intent, len(executions)+1, append(blobs, q.blobs...)...); err != nil {
 		return workflows.PlanResult{}, err
 	}
-	asking, stop := a.untilStopped(ctx)
+	working, done := a.working(ctx)
+	defer done()
+	asking, stop := a.untilStopped(working)
 	defer stop()
 	answer, err := q.send(asking)
 	if err != nil {
@@ -310,7 +312,8 @@ func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.
 	if err != nil {
 		return c, err
 	}
-	c.Timeout, c.Attempts = bound.Action.Timeout, bound.Action.Attempts
+	// An action that names no timeout has all the time that the run has.
+	c.Timeout, c.Attempts = cmp.Or(bound.Action.Timeout, run.study.Study.Limits.WallTime), bound.Action.Attempts
 	return c, nil
 }
 

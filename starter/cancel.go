@@ -17,8 +17,8 @@ func newCancelCommand(a *app) *cobra.Command {
 		Use: "cancel RUN", Short: "End a run, and keep what it did on record",
 		Long: `Ask a run to end, and wait until it has sealed its record.
 
-Attempts that run are ended, and what they had done by then is recorded. If no worker
-serves the run, one runs in this process until the record is sealed.`,
+Attempts that run are ended, and what they had done by then is recorded. If no
+worker serves the run, one runs in this process until the record is sealed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runCancel(c.Context(), a, args[0], storeDir) },
 	}

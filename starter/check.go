@@ -16,10 +16,11 @@ import (
 func newCheckCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE...", Short: "Check study, action, plan and scenario files",
-		Long: `Check study, action, plan and scenario files, and report every problem with its place.
+		Long: `Check study, action, plan and scenario files, and report every problem with its
+place.
 
-What kind of file it is shows in its members. With a study, the files it names are
-checked too: actions, inputs, and the planner's.`,
+What kind of file it is shows in its members. With a study, the files it names
+are checked too: actions, inputs, and the planner's.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return runCheck(a, args) },
 	}

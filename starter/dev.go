@@ -18,8 +18,8 @@ func newDevCommand(a *app) *cobra.Command {
 		Use: "dev", Short: "Run a Temporal server, its UI and a worker until Ctrl-C",
 		Long: `Run a Temporal server, its UI and a worker until Ctrl-C.
 
-A server that ran before is used, and left running; one that this command started is
-stopped with it. The runs survive both.`,
+A server that ran before is used, and left running; one that this command
+started is stopped with it. The runs survive both.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDev(c.Context(), a, storeDir) },
 	}

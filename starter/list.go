@@ -32,8 +32,8 @@ func newListCommand(a *app) *cobra.Command {
 		Use: "ls", Short: "List the runs of a store, the newest first",
 		Long: `List the runs of a store, the newest first.
 
-The store knows which runs there are; how they stand, the Temporal server knows. No
-server is started for it: without one the status is "unknown".`,
+The store knows which runs there are; how they stand, the Temporal server knows.
+No server is started for it: without one the status is "unknown".`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runList(c.Context(), a, o) },
 	}

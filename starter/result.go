@@ -20,8 +20,8 @@ func newResultCommand(a *app) *cobra.Command {
 		Use: "result RUN", Short: "Print a run's result, as JSON",
 		Long: `Print a run's result on stdout, as JSON and nothing else.
 
-Of a run that is still open there is none yet: that is an error, unless --wait says
-to wait for it. Waiting runs no worker; resume does.`,
+Of a run that is still open there is none yet: that is an error, unless --wait
+says to wait for it. Waiting runs no worker; resume does.`,
 		Example: "  starter result @last | jq .parameters",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runResult(c.Context(), a, args[0], o) },

@@ -23,9 +23,9 @@ func newResumeCommand(a *app) *cobra.Command {
 		Use: "resume RUN", Short: "Go on with a run and follow it",
 		Long: `Go on with a run and follow it to its end.
 
-The server is started if it isn't there, and so is a worker in this process if none
-serves the run. Only what had not finished is done. Of a run that has ended, its end
-and its result are shown. Output and exit codes are those of run.`,
+The server is started if it isn't there, and so is a worker in this process if
+none serves the run. Only what had not finished is done. Of a run that has
+ended, its end and its result are shown. Output and exit codes are those of run.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runResume(c.Context(), a, args[0], o) },
 	}
@@ -64,10 +64,7 @@ func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
 		if err != nil {
 			return err
 		}
-		a.printer.Print(launched{
-			Run: l.ID, URL: c.server.RunURL(l.ID, l.RunID), Log: log,
-			Next: []string{a.program() + " resume " + l.ID, a.program() + " show " + l.ID, a.program() + " cancel " + l.ID},
-		})
+		a.printer.Print(c.launched(l.ID, l.RunID, log))
 		return nil
 	}
 	stop, err := c.serveIfNeeded(ctx, l)

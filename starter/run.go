@@ -40,8 +40,9 @@ func newRunCommand(a *app) *cobra.Command {
 A worker runs in this process while it follows. Ctrl-C stops both and leaves the
 run open: resume goes on where it was. A second Ctrl-C ends at once.
 
-The result is printed on stdout and nothing else is: what happens meanwhile is told
-on stderr. With --json, all of it is JSON lines on stdout, the last of them "end".`,
+The result is printed on stdout, and nothing else is: what happens meanwhile is
+told on stderr. With --json, all of it is JSON lines on stdout, the last of them
+"end".`,
 		Example: `  starter run examples/mgh09/study.yaml
   starter run study.yaml --model gpt-4.1-2025-04-14 --set limits.steps=30
   starter run study.yaml --set 'planner={"plan": "plan.yaml"}' > result.json`,
@@ -75,6 +76,14 @@ type launched struct {
 
 func (launched) MessageType() string { return "launched" }
 
+func (c *connection) launched(id, runID, log string) launched {
+	p := c.program()
+	return launched{
+		Run: id, URL: c.server.RunURL(id, runID), Log: log,
+		Next: []string{p + " resume " + id, p + " show " + id, p + " cancel " + id},
+	}
+}
+
 func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 	study, err := prepareStudy(path, o)
 	if err != nil {
@@ -99,10 +108,10 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 	if launch.TaskQueue == "" {
 		launch.TaskQueue = host.DefaultTaskQueue(dir)
 	}
-	m := launched{}
+	log := ""
 	switch {
 	case o.detach:
-		if m.Log, err = c.background(ctx, launch.TaskQueue, dir, o.idle); err != nil {
+		if log, err = c.background(ctx, launch.TaskQueue, dir, o.idle); err != nil {
 			return err
 		}
 	case o.taskQueue == "" && !o.noWorker:
@@ -117,9 +126,7 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 		return err
 	}
 	if o.detach {
-		m.Run, m.URL = run.GetID(), c.server.RunURL(run.GetID(), run.GetRunID())
-		m.Next = []string{a.program() + " resume " + m.Run, a.program() + " show " + m.Run, a.program() + " cancel " + m.Run}
-		a.printer.Print(m)
+		a.printer.Print(c.launched(run.GetID(), run.GetRunID(), log))
 		return nil
 	}
 	if served, err := c.served(ctx, launch.TaskQueue); err == nil && !served && (o.noWorker || o.taskQueue != "") {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,62 +21,42 @@ import (
 
 // TestMain runs the package's tests, and this binary as the commands of the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, map[string]func(){
+	testscript.Main(m, map[string]func(){
 		"starter": func() { os.Exit(start()) },
 		"worker":  func() { host.Main() },
 		"code":    func() { os.Exit(code(os.Args[1:])) },
 	})
 }
 
-// tests ends the server that the scripts shared.
-type tests struct{ *testing.M }
-
-func (t tests) Run() int {
-	exit := t.M.Run()
-	if shared.server != nil {
+// startServer starts the server that the scripts share, and finds the program it runs.
+func startServer(t *testing.T) (*devserver.Server, string) {
+	// Long: on a machine that has never built the server, it is built first.
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
+	o := devserver.Options{Home: t.TempDir(), SearchAttributes: host.SearchAttributes(), Progress: t.Output()}
+	p, err := devserver.FindProgram(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := devserver.StartPrivate(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		if err := shared.server.Stop(ctx); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+		if err := server.Stop(ctx); err != nil {
+			t.Error(err)
 		}
-		os.RemoveAll(shared.dir)
-	}
-	return exit
-}
-
-var shared struct {
-	once    sync.Once
-	dir     string
-	server  *devserver.Server
-	program string
-	err     error
-}
-
-// startShared starts the server of all scripts, once.
-func startShared() {
-	if shared.dir, shared.err = os.MkdirTemp("", "rlam-starter-"); shared.err != nil {
-		return
-	}
-	// Long: on a machine that has never built the server, it is built first.
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
-	defer cancel()
-	o := devserver.Options{Home: shared.dir, SearchAttributes: host.SearchAttributes(), Progress: os.Stderr}
-	var p devserver.Program
-	if p, shared.err = devserver.FindProgram(ctx, o); shared.err != nil {
-		return
-	}
-	shared.program = p.Path
-	shared.server, shared.err = devserver.StartPrivate(ctx, o)
+	})
+	return server, p.Path
 }
 
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
-	shared.once.Do(startShared)
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
+	server, program := startServer(t)
 	studies, err := filepath.Abs(filepath.Join("testdata", "studies"))
 	if err != nil {
 		t.Fatal(err)
@@ -86,10 +65,10 @@ func TestScripts(t *testing.T) {
 		Dir: filepath.Join("testdata", "script"), RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RLAM_HOME", filepath.Join(e.WorkDir, "rlam"))
-			e.Setenv("TEMPORAL_ADDRESS", shared.server.Address)
-			e.Setenv("SERVER", shared.server.Address)
+			e.Setenv("TEMPORAL_ADDRESS", server.Address)
+			e.Setenv("SERVER", server.Address)
 			e.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(e.WorkDir, "none.toml"))
-			e.Setenv("RLAM_TEMPORAL", shared.program)
+			e.Setenv("RLAM_TEMPORAL", program)
 			e.Setenv("EXAMPLES", filepath.Join(studies, "..", "..", "..", "examples"))
 			return os.CopyFS(e.WorkDir, os.DirFS(studies))
 		},

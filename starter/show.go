@@ -21,9 +21,10 @@ func newShowCommand(a *app) *cobra.Command {
 		Use: "show RUN", Short: "Show what a run did, and how it stands",
 		Long: `Show what a run did, and how it stands.
 
-With --step, show one step in full: the prompt as it was sent, the answer, parameters,
-verdicts, attempts with their outputs, errors and environments. With --json, the
-prompt is whole; as text, messages that an earlier step has sent are one line each.`,
+With --step, show one step in full: the prompt as it was sent, the answer,
+parameters, verdicts, attempts with their outputs, errors and environments. With
+--json the prompt is whole; as text, messages that an earlier step has sent are
+one line each.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runShow(c.Context(), a, args[0], o) },
 	}
