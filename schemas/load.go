@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -269,8 +268,6 @@ func ReadStudy(raw []byte) (*LoadedStudy, error) {
 	l.Path = ""
 	return l, nil
 }
-
-var actionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // reservedNames mean something else to a planner, and are no names of actions or calls.
 var reservedNames = []string{"finish", "give_up", "input"}

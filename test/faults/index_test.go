@@ -35,6 +35,7 @@ var defects = []struct {
 
 // TestEveryDefectHasItsTests keeps the index true: a test that is named exists.
 func TestEveryDefectHasItsTests(t *testing.T) {
+	t.Parallel()
 	known := map[string]map[string]bool{}
 	for i, d := range defects {
 		if len(d.tests) == 0 && d.not == "" {

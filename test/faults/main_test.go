@@ -11,7 +11,7 @@ import (
 
 // atOnce is how many tests go on at the same time. They mostly wait for timeouts, so
 // they may be more than there are processors; each has a worker or two.
-const atOnce = "6"
+const atOnce = "12"
 
 // TestMain runs the tests, or is the worker that a test started.
 func TestMain(m *testing.M) {

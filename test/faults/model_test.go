@@ -28,6 +28,7 @@ func (x *trial) quiet() {
 // asked again; where it is one, but no whole proposal, the planner is told. Nothing of
 // it is dispatched.
 func TestModelFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, fault string
 		failed      string // type of the failed activity; none where there was an answer

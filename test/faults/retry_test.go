@@ -66,6 +66,7 @@ func (r *run) waited(activity string) (set, passed time.Duration) {
 
 // TestRetryAfter waits as long as the server asked for, by a timer that survives a worker.
 func TestRetryAfter(t *testing.T) {
+	t.Parallel()
 	for name, asked := range map[string]string{"seconds": "2", "date": "3s"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,6 +93,7 @@ func always(reply string) string {
 
 // TestLimits ends a run at each limit, with a reason and everything so far on record.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	many := []step{{call("a", "work")}, {call("b", "work")}, {call("c", "work")}, {call("d", "work")}, {call("e", "work")}}
 	for _, c := range []struct {
 		name, script, reason string

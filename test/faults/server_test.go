@@ -31,6 +31,7 @@ func privateServer(t *testing.T) *devserver.Server {
 // TestKilledServer kills the server in the middle of an attempt that must not be made twice,
 // and starts it again on the same database.
 func TestKilledServer(t *testing.T) {
+	t.Parallel()
 	steps := []step{{call("a", "work")}, {held("b", "once")}, {call("c", "work")}}
 
 	t.Run("the attempt ends while it is away", func(t *testing.T) {

@@ -58,6 +58,7 @@ func (x *trial) execution(n int) (journal.Execution, bool) {
 // TestStoppedForLongerThanTheHeartbeatTimeout freezes a worker in the middle of an attempt,
 // while another one serves.
 func TestStoppedForLongerThanTheHeartbeatTimeout(t *testing.T) {
+	t.Parallel()
 	// The one that took over waits for the lock: the work is not done twice, and what the
 	// stopped one did when it went on is adopted.
 	for _, action := range []string{"work", "once"} {
@@ -115,6 +116,7 @@ func TestStoppedForLongerThanTheHeartbeatTimeout(t *testing.T) {
 // TestCutOffForLongerThanTheHeartbeatTimeout takes the network away in the middle of work that
 // must not be done twice. Temporal's library wants it ended; it goes on, and is adopted.
 func TestCutOffForLongerThanTheHeartbeatTimeout(t *testing.T) {
+	t.Parallel()
 	t.Run("attempt", func(t *testing.T) {
 		t.Parallel()
 		x := try(t, script([]step{{held("a", "once")}}, nil, "a"))
@@ -180,6 +182,7 @@ func TestCutOffForLongerThanTheHeartbeatTimeout(t *testing.T) {
 // TestDeliveredTwiceInOneProcess loses the heartbeats only, so that the server gives the
 // same call to the same worker again while the first execution goes on.
 func TestDeliveredTwiceInOneProcess(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"work", "once"} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()

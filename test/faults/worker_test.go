@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
@@ -23,6 +24,11 @@ func TestNoFault(t *testing.T) {
 	if a.Executed != 3 || a.Intents != 3 || a.Scheduled != 3 || a.Attempts != 3 || a.Requests != 3 || a.Turns != 3 || a.Proposals != 3 || !a.Sealed {
 		t.Errorf("account %+v", a)
 	}
+	// The action "once" names no timeout, and may take as long as the run: ten minutes.
+	scheduled, _ := r.event("2.1#1")
+	if d := scheduled.GetActivityTaskScheduledEventAttributes().GetStartToCloseTimeout().AsDuration(); d < 10*time.Minute {
+		t.Errorf("an action without a timeout has %s", d)
+	}
 }
 
 // lost checks that the first attempt of a call is on record as lost, and gives the second.
@@ -40,6 +46,7 @@ func (r *run) lost(id string) record.AttemptRecord {
 }
 
 func TestKilledInAnAttempt(t *testing.T) {
+	t.Parallel()
 	t.Run("idempotent", func(t *testing.T) {
 		t.Parallel()
 		x := try(t, script([]step{{held("a", "work")}, {call("b", "work")}}, nil, "a", "b"))
@@ -142,6 +149,7 @@ func TestKilledInAModelCall(t *testing.T) {
 // TestKilledBetweenOutcomeAndCompletion cuts the worker off before the outcome, so that
 // the completion can't get through, and kills it after: the next worker adopts.
 func TestKilledBetweenOutcomeAndCompletion(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"work", "once"} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
@@ -208,6 +216,7 @@ func (r *run) timedOut(id string) {
 // TestStoppedInAnAttempt tells the worker to end, which it does with its attempts. What the
 // action says of that is no failure of the action.
 func TestStoppedInAnAttempt(t *testing.T) {
+	t.Parallel()
 	for _, action := range []string{"work", "once"} {
 		t.Run(action, func(t *testing.T) {
 			t.Parallel()
