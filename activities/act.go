@@ -135,6 +135,16 @@ func (a *Activities) known(ctx context.Context, w *work, executions []journal.Ex
 // settle decides what becomes of an execution that began and left no outcome: its
 // work is taken over where it lives, or ended; then the call may run again if that is harmless.
 func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
+	if e.Handle == nil && e.Outcome == nil && w.bound.Pinned.Binding.Command != nil {
+		// The worker may have died between the program's start and its handle.
+		h, err := executor.Marked(e.Intent.ID)
+		if err == nil {
+			err = a.cfg.Executors.Cancel(ctx, h)
+		}
+		if err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("ending what may be left of execution %d of call %s: %w", e.N, w.in.Call, err)), true
+		}
+	}
 	if e.Handle != nil && e.Outcome == nil {
 		var h executor.Handle
 		if err := json.Unmarshal(e.Handle, &h); err != nil {
@@ -191,7 +201,9 @@ func (a *Activities) task(w *work, dir string) executor.Task {
 func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (workflows.ActResult, error) {
 	dir := filepath.Join(a.cfg.Scratch, in.ID)
 	defer os.RemoveAll(dir)
-	h, err := a.cfg.Executors.Start(ctx, a.task(w, dir))
+	task := a.task(w, dir)
+	task.ID = in.ID
+	h, err := a.cfg.Executors.Start(ctx, task)
 	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
 		// A builtin lives and dies with this process; everything else can outlive it.
 		if err := a.journal.SetHandle(ctx, in, h); err != nil {

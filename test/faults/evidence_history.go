@@ -50,7 +50,7 @@ func readHistory(h *historypb.History) (told, error) {
 			order = append(order, scheduled[e.EventId])
 			continue
 		}
-		a := scheduled[scheduledBy(e)]
+		a := scheduled[ScheduledBy(e)]
 		if a == nil || e.EventType == enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED {
 			continue
 		}
@@ -71,7 +71,9 @@ func readHistory(h *historypb.History) (told, error) {
 	return t, nil
 }
 
-func scheduledBy(e *historypb.HistoryEvent) int64 {
+// ScheduledBy is the id of the event that scheduled the activity which e closes; 0 if e
+// closes none.
+func ScheduledBy(e *historypb.HistoryEvent) int64 {
 	switch {
 	case e.GetActivityTaskCompletedEventAttributes() != nil:
 		return e.GetActivityTaskCompletedEventAttributes().GetScheduledEventId()

@@ -1,9 +1,12 @@
+//go:build linux || darwin
+
 package faults_test
 
 import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -58,17 +61,19 @@ func TestEveryDefectHasItsTests(t *testing.T) {
 
 func testsIn(t *testing.T, folder string) map[string]bool {
 	t.Helper()
-	packages, err := parser.ParseDir(token.NewFileSet(), folder, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("tests in %q: %v (%v)", folder, files, err)
 	}
 	names := map[string]bool{}
-	for _, p := range packages {
-		for _, f := range p.Files {
-			for _, d := range f.Decls {
-				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Test") {
-					names[fn.Name.Name] = true
-				}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range parsed.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(fn.Name.Name, "Test") {
+				names[fn.Name.Name] = true
 			}
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package faults_test
 
 import (
@@ -9,6 +11,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
+	"rlam/test/faults"
 )
 
 // journal reads the executions of all keys in the trial's store.
@@ -45,26 +48,11 @@ func (r *run) event(id string) (scheduled, closed *historypb.HistoryEvent) {
 		if a := e.GetActivityTaskScheduledEventAttributes(); a != nil && a.ActivityId == id {
 			scheduled = e
 		}
-		if scheduled != nil && closesActivity(e) == scheduled.EventId {
+		if scheduled != nil && faults.ScheduledBy(e) == scheduled.EventId {
 			return scheduled, e
 		}
 	}
 	return scheduled, nil
-}
-
-// closesActivity is the id of the event that scheduled the activity which e closes.
-func closesActivity(e *historypb.HistoryEvent) int64 {
-	switch {
-	case e.GetActivityTaskCompletedEventAttributes() != nil:
-		return e.GetActivityTaskCompletedEventAttributes().ScheduledEventId
-	case e.GetActivityTaskFailedEventAttributes() != nil:
-		return e.GetActivityTaskFailedEventAttributes().ScheduledEventId
-	case e.GetActivityTaskTimedOutEventAttributes() != nil:
-		return e.GetActivityTaskTimedOutEventAttributes().ScheduledEventId
-	case e.GetActivityTaskCanceledEventAttributes() != nil:
-		return e.GetActivityTaskCanceledEventAttributes().ScheduledEventId
-	}
-	return 0
 }
 
 // endOf is how an activity ended.

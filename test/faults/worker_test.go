@@ -1,13 +1,18 @@
+//go:build linux || darwin
+
 package faults_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 
+	"rlam/internal/journal"
 	"rlam/internal/record"
 	"rlam/workflows"
 )
@@ -65,33 +70,46 @@ func TestKilledInAnAttempt(t *testing.T) {
 		}
 	})
 
-	// What the first execution left running has ended before the second begins.
-	t.Run("program", func(t *testing.T) {
-		t.Parallel()
-		x := try(t, script([]step{{call("p", "program")}}, nil, "p"))
-		one := x.worker("one", workerOptions{})
-		r := x.start(nil)
-		x.begun("p", 1)
-		x.await("the program's own process is alive", func() bool { return x.count("alive", "p") > 0 })
-		one.kill()
-		x.worker("two", workerOptions{})
-		x.begun("p", 2)
-		x.open("p")
-		r.completed("p")
-		r.lost("1.1")
-		if a := r.agree(); a.Executed != 2 || a.Intents != 2 || a.Outcomes != 1 {
-			t.Errorf("account %+v", a)
-		}
-		second := 0
-		for i, e := range x.effects() {
-			switch {
-			case e.Event == "begin" && i > 0:
-				second = e.PID
-			case e.Event == "alive" && second != 0 && e.PID != second:
-				t.Fatalf("process %d of the first execution was alive after the second began", e.PID)
+	// What the first execution left running has ended before the second begins, also when the
+	// worker died in the moment between the program's start and the handle on the journal.
+	for _, name := range []string{"program", "program without a handle"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := try(t, script([]step{{call("p", "program")}}, nil, "p"))
+			one := x.worker("one", workerOptions{})
+			r := x.start(nil)
+			x.begun("p", 1)
+			var first journal.Execution
+			x.await("the program's own process is alive, and its handle on the journal", func() bool {
+				first, _ = x.execution(1)
+				return first.Handle != nil && x.count("alive", "p") > 0
+			})
+			one.kill()
+			if name != "program" {
+				// As if it had died a little earlier.
+				if err := os.Remove(filepath.Join(x.storeDir, "entries", "journal", first.Intent.Key.Hex()+".1.handle@p")); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-	})
+			x.worker("two", workerOptions{})
+			x.begun("p", 2)
+			x.open("p")
+			r.completed("p")
+			r.lost("1.1")
+			if a := r.agree(); a.Executed != 2 || a.Intents != 2 || a.Outcomes != 1 {
+				t.Errorf("account %+v", a)
+			}
+			second := 0
+			for i, e := range x.effects() {
+				switch {
+				case e.Event == "begin" && i > 0:
+					second = e.PID
+				case e.Event == "alive" && second != 0 && e.PID != second:
+					t.Fatalf("process %d of the first execution was alive after the second began", e.PID)
+				}
+			}
+		})
+	}
 
 	// Nobody knows what the first execution did: nothing runs again, and the planner hears of it.
 	t.Run("not idempotent", func(t *testing.T) {
@@ -229,6 +247,9 @@ func TestStoppedInAnAttempt(t *testing.T) {
 			x.worker("two", workerOptions{})
 			r.completed("b")
 			c := r.call("1.1")
+			if len(c.Attempts) != 2 {
+				t.Fatalf("the call has %d attempts on record, want 2\n%s", len(c.Attempts), describe(r.history()))
+			}
 			if first := c.Attempts[0]; first.Status != record.AttemptLost || first.Error.Type != workflows.TypeWorkerShutdown && first.Error.Type != workflows.TypeLost {
 				t.Errorf("the first attempt is on record as %+v, want lost by the worker's end", first)
 			}

@@ -116,8 +116,7 @@ func fail(_ context.Context, p Params) (Work, error) {
 	case "partial":
 		return Work{}, executor.Fail("lab.Drift", "the baseline drifted", map[string]int{"peaks": 3})
 	case "panic":
-		var none map[string]int
-		none["x"] = 1
+		panic(errors.New("no peak was found"))
 	}
 	return Work{}, nil
 }
