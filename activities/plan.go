@@ -32,6 +32,9 @@ func (a *Activities) Plan(ctx context.Context, in workflows.PlanInput) (workflow
 	stop := a.heartbeat(ctx)
 	defer stop()
 	result, err := a.plan(ctx, in)
+	for errors.Is(err, journal.ErrTaken) { // by a worker on another machine: see what it came to
+		result, err = a.plan(ctx, in)
+	}
 	if err != nil {
 		return workflows.PlanResult{}, a.trouble(ctx, err)
 	}
