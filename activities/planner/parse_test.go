@@ -208,11 +208,11 @@ func TestLongWordsAreReadInLinearTime(t *testing.T) {
 		"open arrays": strings.Repeat(`{"a":[`, 150_000),
 		"half done":   strings.Repeat(`{"a":"`+strings.Repeat("b", 1000), 1000),
 	} {
-		began := time.Now()
+		began := time.Now() // a quadratic reading of the first would take hours
 		if a := answer(t, planner.ModeTools, words(text), "stop"); a.Outcome != planner.OutcomeText {
 			t.Errorf("%s: outcome %s", name, a.Outcome)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: reading %d bytes took %s", name, len(text), took)
 		}
 	}
