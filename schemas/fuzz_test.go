@@ -70,7 +70,7 @@ func FuzzGate(f *testing.F) {
 		f.Add("a", s)
 	}
 	facts := gateFacts(f)
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	schema := compile(f, string(facts.Actions["fit"].Action.Params))
 	f.Fuzz(func(t *testing.T, name, params string) {
 		step := calls(`b {` + data + `,"start":{"$from":"a","pointer":"/parameters"}}`)

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"rlam/internal/canon"
 )
 
 //go:embed meta/*.schema.json
@@ -149,13 +147,18 @@ func (d *document) schema(member string) *Schema {
 	if !ok || d.bad[member] {
 		return nil
 	}
+	return d.compile("/"+member, raw)
+}
+
+// compile compiles the JSON Schema that stands at a pointer; nil if it has problems.
+func (d *document) compile(at string, raw json.RawMessage) *Schema {
 	s, err := Compile(raw)
 	if err != nil {
 		vs, ok := err.(Violations)
 		if !ok {
 			vs = Violations{{Message: err.Error()}}
 		}
-		d.add("/"+member, vs)
+		d.add(at, vs)
 		return nil
 	}
 	return s
@@ -172,65 +175,6 @@ func (d *document) object(member string, s *Schema) {
 	}
 	if !slices.Equal(top.types, []string{"object"}) {
 		d.refuse("/"+member, "", `"type": "object" at the top`, "the schema doesn't say that the value is an object")
-	}
-}
-
-// LoadedStudy is a study with what was compiled from it.
-type LoadedStudy struct {
-	Study  Study
-	Path   string // as given to LoadStudy; empty when the study came from a record
-	Digest canon.Digest
-	JSON   []byte // canonical, defaults filled; Digest is its digest
-
-	result *Schema
-	accept []*Expression
-}
-
-// LoadStudy reads a study file. The study is nil if there are problems.
-func LoadStudy(path string) (*LoadedStudy, Problems) {
-	text, ps := readFile(path)
-	if len(ps) > 0 {
-		return nil, ps
-	}
-	return ParseStudy(path, text)
-}
-
-// ParseStudy is [LoadStudy] for a text that has been read; file names it in problems.
-func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
-	d := open("study", file, text)
-	l := &LoadedStudy{Path: file}
-	d.fill(&l.Study)
-	l.Study.setDefaults()
-	d.checkPlanner(l.Study.Planner)
-	l.result = d.schema("result")
-	d.object("result", l.result)
-	l.accept = d.conditions("accept", l.Study.Accept, map[string]*Schema{"result": l.result, "inputs": nil})
-	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
-	}
-	return l.seal(file)
-}
-
-func (l *LoadedStudy) seal(file string) (*LoadedStudy, Problems) {
-	var err error
-	if l.Digest, l.JSON, err = canon.Of(l.Study); err != nil {
-		return nil, Problems{{File: file, Message: err.Error()}}
-	}
-	return l, nil
-}
-
-func (d *document) checkPlanner(p Planner) {
-	var set []string
-	for _, m := range []struct{ name, value string }{{"model", p.Model}, {"scripted", p.Scripted}, {"plan", p.Plan}} {
-		if m.value != "" {
-			set = append(set, m.name)
-		}
-	}
-	if len(set) > 1 {
-		d.refuse("/planner", "", "one of them", "%s are given together", quoted(set))
-	}
-	if len(p.Fallbacks) > 0 && p.Model == "" {
-		d.refuse("/planner/fallbacks", "", `"model" too`, "fallbacks are given without a model")
 	}
 }
 
@@ -258,16 +202,6 @@ func ParsePlan(file string, text []byte) (*Plan, Problems) {
 		return nil, d.problems.sorted()
 	}
 	return &p, nil
-}
-
-// ReadStudy prepares a study that comes from a record, as its JSON.
-func ReadStudy(raw []byte) (*LoadedStudy, error) {
-	l, ps := ParseStudy("study.json", raw)
-	if err := ps.Err(); err != nil {
-		return nil, fmt.Errorf("reading a recorded study: %w", err)
-	}
-	l.Path = ""
-	return l, nil
 }
 
 var actionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)

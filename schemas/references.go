@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ type referenceFacts struct {
 
 // references replaces references by values, and finds what has none.
 func (p *step) references(c *trial) {
-	if c.refused() {
+	if c.refused() || !c.parsed {
 		return
 	}
 	r := &resolving{step: p, trial: c}
@@ -157,20 +158,31 @@ func (r *resolving) origin(id string, s Source) {
 	r.origins = append(r.origins, o)
 }
 
-// output decodes a source's output, once for the step.
+// output is a source's output, decoded and hashed once for the step.
+type output struct {
+	value  any
+	digest canon.Digest
+	err    error
+}
+
 func (p *step) output(key string) (any, error) {
-	if v, ok := p.decoded[key]; ok {
-		return v, nil
+	o := p.read(key)
+	return o.value, o.err
+}
+
+func (p *step) read(key string) output {
+	if found, ok := p.decoded[key]; ok {
+		return found
 	}
 	s := p.facts.Sources[key]
+	o := output{digest: canon.Sum(s.Output)}
 	if len(s.Output) == 0 {
-		return nil, fmt.Errorf("there is nothing")
+		o.err = errors.New("there is nothing")
+	} else {
+		o.value, o.err = canon.Decode(s.Output)
 	}
-	v, err := decode(s.Output)
-	if err == nil {
-		p.decoded[key] = v
-	}
-	return v, err
+	p.decoded[key] = o
+	return o
 }
 
 func (r *resolving) unknown(id, at string) {

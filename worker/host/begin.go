@@ -49,7 +49,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	if err != nil {
 		return nil, err
 	}
-	actions, problems := registry.Resolve(study.Path, append(slices.Clone(study.Study.Actions), o.Actions...))
+	actions, problems := registry.Resolve(study, o.Actions...)
 	if len(problems) > 0 {
 		return nil, problems.Err()
 	}
