@@ -22,9 +22,11 @@ const (
 // integers that CEL makes itself, such as size(list), are as CEL has them.
 type Expression struct {
 	Condition
-	program   cel.Program
-	reads     [][]string // paths that the expression selects, for saying what values they had
-	variables []string   // that it reads, in part or as a whole
+	metered   cel.Program // stops at maxCost
+	quick     cel.Program // doesn't count, which takes most of the time of a short one; nil if it could be long
+	loops     bool        // quick is short with few values only
+	reads     [][]string  // paths that the expression selects, for saying what values they had
+	variables []string    // that it reads, in part or as a whole
 }
 
 // variables are what expressions may read, with the schema of each; one without a
@@ -107,31 +109,72 @@ func compileExpression(env *cel.Env, types *jsonTypes, c Condition) (e *Expressi
 	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, Violations{{Message: fmt.Sprintf("the expression gives a %s", t), Expected: "true or false"}}
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if !bounded(ast) { // counting costs more than what it bounds
-		options = append(options, cel.CostLimit(maxCost))
+	e = &Expression{Condition: c, reads: selections(ast, types.variables), variables: identifiers(ast, types.variables)}
+	var err error
+	if e.metered, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost)); err != nil {
+		return nil, Violations{{Message: fmt.Sprintf("the expression can't be prepared: %v", err)}}
 	}
-	program, err := env.Program(ast, options...)
+	var short bool
+	if short, e.loops = brief(ast); short {
+		e.quick, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	}
 	if err != nil {
 		return nil, Violations{{Message: fmt.Sprintf("the expression can't be prepared: %v", err)}}
 	}
-	return &Expression{Condition: c, program: program, reads: selections(ast, types.variables), variables: identifiers(ast, types.variables)}, nil
+	return e, nil
 }
 
-// bounded says that an expression does no more work than its length allows, whatever
-// the values: it has no loops, and no functions but operators and arithmetic.
-func bounded(ast *cel.Ast) bool {
-	ok := true
+// fewValues is up to which number of values a loop over them is short: an expression
+// has hardly a thousand nodes, and maxCost is two hundred thousand.
+const fewValues = 200
+
+// brief says that an expression does no more work than its length allows, once for
+// each value where it loops: it has no functions but operators that make nothing
+// longer, and no loops in loops.
+func brief(ast *cel.Ast) (short, loops bool) {
+	short = true
 	celast.PostOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(e celast.Expr) {
 		switch e.Kind() {
 		case celast.ComprehensionKind:
-			ok = false
+			short, loops = short && !loops, true
 		case celast.CallKind:
 			name := e.AsCall().FunctionName()
-			ok = ok && (strings.HasPrefix(name, "math.") || name == "size" || !strings.ContainsAny(name[:1], letters) && name != "_+_")
+			short = short && (strings.HasPrefix(name, "math.") || name == "size" || !strings.ContainsAny(name[:1], letters) && name != "_+_")
 		}
 	}))
-	return ok
+	return short, loops
+}
+
+// few says whether what the expression reads has few values in it.
+func (e *Expression) few(values map[string]any) bool {
+	left := fewValues
+	var count func(v any) bool
+	count = func(v any) bool {
+		left--
+		switch v := v.(type) {
+		case string:
+			left -= len(v) / 64
+		case []any:
+			for _, item := range v {
+				if left < 0 || !count(item) {
+					return false
+				}
+			}
+		case map[string]any:
+			for _, item := range v {
+				if left < 0 || !count(item) {
+					return false
+				}
+			}
+		}
+		return left >= 0
+	}
+	for _, name := range e.variables {
+		if !count(values[name]) {
+			return false
+		}
+	}
+	return true
 }
 
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -159,7 +202,11 @@ func (e *Expression) eval(values map[string]any) (is bool, err error) {
 			is, err = false, fmt.Errorf("%v", r)
 		}
 	}()
-	out, _, err := e.program.Eval(values)
+	program := e.metered
+	if e.quick != nil && (!e.loops || e.few(values)) {
+		program = e.quick
+	}
+	out, _, err := program.Eval(values)
 	if err != nil {
 		return false, err
 	}

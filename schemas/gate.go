@@ -195,9 +195,9 @@ type step struct {
 	names   map[string]int    // how many calls have a planner's id
 	decoded map[string]output // outputs of sources, by key
 	lines   map[string]ancestry
-	past    []past // earlier calls, once a gate asked for them
-	held    holds  // what calls of the step that passed the limits take from them
-	deleted string // a gate whose refusals don't count, in a test of what it is good for
+	past    []past    // earlier calls, once a gate asked for them
+	held    heldCalls // what calls of the step that passed the limits take from them
+	deleted string    // a gate whose refusals don't count, in a test of what it is good for
 }
 
 // trial is one call being judged.
@@ -232,19 +232,6 @@ func newPlan(calls []Proposed, f Facts, deleted string) *step {
 	return p
 }
 
-// callFacts are what the gates after references judge. Its members are sorted by
-// their names and need no escapes, as canonical JSON has it.
-type callFacts struct {
-	Calls   canon.Digest `json:"calls,omitzero"` // of the variable of that name
-	Effects Effects      `json:"effects,omitempty"`
-	Inputs  canon.Digest `json:"inputs,omitzero"`
-	Narrow  canon.Digest `json:"narrow,omitzero"` // the study, where it narrows the parameters
-	Params  canon.Digest `json:"params,omitzero"`
-	Seed    uint64       `json:"seed,omitempty"`
-	Spec    canon.Digest `json:"spec,omitzero"`
-	Step    int          `json:"step,omitempty"`
-}
-
 // say records a verdict.
 func (c *trial) say(gate string, d Decision, rule, reason string, basis any) {
 	if gate == c.deleted && d == Refused {
@@ -253,12 +240,12 @@ func (c *trial) say(gate string, d Decision, rule, reason string, basis any) {
 	v := Verdict{Gate: gate, Version: versions[gate], Decision: d, Rule: rule, Reason: reason}
 	var err error
 	switch basis := basis.(type) {
-	case callFacts, limitFacts: // canonical as they are marshalled
-		v.Basis, err = json.Marshal(basis)
-	case map[string]any:
-		v.Basis, err = canon.Encode(basis)
+	case callFacts:
+		v.Basis = basis.canonical()
+	case limitFacts:
+		v.Basis = basis.canonical()
 	default:
-		v.Basis, err = canon.Marshal(basis)
+		v.Basis, err = canon.Encode(basis)
 	}
 	if err != nil { // text that is no UTF-8
 		v.Decision, v.Reason = Refused, "the facts can't be recorded: "+err.Error()

@@ -340,26 +340,3 @@ func TestToolSchema(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkGate(b *testing.B) {
-	f := gateFacts(b)
-	g := schemas.NewGate()
-	step := calls(`a {` + data + `,"start":{"$from":"good","pointer":"/parameters"},"from":1,"to":2}`)
-	b.Run("gate", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if j := g.Judge(step, f); j[0].Decision != schemas.Admitted {
-				b.Fatal(j[0].Reason())
-			}
-		}
-	})
-	b.Run("schema alone", func(b *testing.B) {
-		s := compile(b, string(f.Actions["fit"].Action.Params))
-		params := []byte(`{"data":"` + table + `","from":1,"start":{"b1":25,"b2":1e-7},"to":2}`)
-		for b.Loop() {
-			if vs := s.Validate(params); vs != nil {
-				b.Fatal(vs)
-			}
-		}
-	})
-}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"rlam/internal/canon"
 )
@@ -120,7 +121,7 @@ func alike(v any) bool {
 		return slices.ContainsFunc(v, alike)
 	case map[string]any:
 		var seen map[string]bool
-		if len(v) > 1 {
+		if len(v) > 1 && !allSmall(v) {
 			seen = make(map[string]bool, len(v))
 		}
 		for name, item := range v {
@@ -136,10 +137,29 @@ func alike(v any) bool {
 	return false
 }
 
+func allSmall(m map[string]any) bool {
+	for name := range m {
+		if !small(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// small says that a name has no letters but small ones of ASCII.
+func small(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
 // fold maps names that differ only by case, as Unicode has it, to one. A name in
 // small letters of ASCII is that one.
 func fold(name string) string {
-	if !strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII || 'A' <= r && r <= 'Z' }) {
+	if small(name) {
 		return name
 	}
 	return strings.Map(func(r rune) rune {

@@ -27,9 +27,9 @@ type hold struct {
 	rules  []string // of the policy, whose limit it counts against or could
 }
 
-type holds []hold
+type heldCalls []hold
 
-func (h holds) of(b *Bound) (n int) {
+func (h heldCalls) of(b *Bound) (n int) {
 	for _, one := range h {
 		if one.action == b.Action.Name {
 			n++
@@ -38,31 +38,13 @@ func (h holds) of(b *Bound) (n int) {
 	return n
 }
 
-func (h holds) under(rule string) (n int) {
+func (h heldCalls) under(rule string) (n int) {
 	for _, one := range h {
 		if slices.Contains(one.rules, rule) {
 			n++
 		}
 	}
 	return n
-}
-
-// limitFacts are what the limits gate judges. Its members are sorted by their names
-// and need no escapes, as canonical JSON has it.
-type limitFacts struct {
-	Action         string   `json:"action,omitempty"` // one that has a limit of its own
-	ActionCalls    int      `json:"action_calls,omitempty"`
-	Attempts       int      `json:"attempts"`
-	Bytes          int64    `json:"bytes,omitempty"`
-	Calls          int      `json:"calls"`
-	Elapsed        Duration `json:"elapsed,omitempty"`
-	Granted        int      `json:"granted"` // calls of the step before this one
-	Last           string   `json:"last,omitempty"`
-	MaxActionCalls int      `json:"max_action_calls,omitempty"`
-	MaxAttempts    int      `json:"max_attempts"`
-	MaxBytes       int64    `json:"max_bytes,omitempty"`
-	MaxCalls       int      `json:"max_calls"`
-	MaxElapsed     Duration `json:"max_elapsed,omitempty"`
 }
 
 // limits refuses calls for which the run has nothing left. The calls of a step are
@@ -83,14 +65,14 @@ func (p *step) limits(c *trial) {
 	name := c.action.Action.Name
 	own, limited := bounds.Actions[name]
 	if limited {
-		basis.Action, basis.MaxActionCalls, basis.ActionCalls = name, own, p.callsOf(c)
+		basis.Action, basis.MaxOfAction, basis.OfAction = name, own, p.callsOf(c)
 	}
 	switch {
 	case bounds.Calls > 0 && basis.Calls+basis.Granted >= bounds.Calls:
 		c.say(GateLimits, Refused, "calls", fmt.Sprintf("the run has used %d of its %d calls, and this step's earlier calls take %d: none is left", basis.Calls, bounds.Calls, basis.Granted), basis)
 	case bounds.Attempts > 0 && basis.Attempts+basis.Granted >= bounds.Attempts:
 		c.say(GateLimits, Refused, "attempts", fmt.Sprintf("the run has used %d of its %d attempts, and this step's earlier calls need %d: none is left", basis.Attempts, bounds.Attempts, basis.Granted), basis)
-	case limited && basis.ActionCalls >= own:
+	case limited && basis.OfAction >= own:
 		c.say(GateLimits, Refused, "actions", fmt.Sprintf("the study allows %s of %q in a run, and none is left; use another action, or what the earlier calls gave", number(own, "call"), name), basis)
 	case bounds.Bytes > 0 && used.Bytes >= bounds.Bytes:
 		c.say(GateLimits, Refused, "bytes", fmt.Sprintf("the artifacts of the run have %d bytes, and %d is the limit: nothing more can be kept", used.Bytes, bounds.Bytes), basis)
@@ -113,11 +95,8 @@ func (p *step) callsOf(c *trial) int {
 	return n
 }
 
-// last refuses a call in the planner's last turn.
+// last refuses a call in the planner's last turn, whatever else is wrong with it.
 func (p *step) last(c *trial) {
-	if c.refused() {
-		return
-	}
 	c.say(GateLimits, Refused, "last_turn", fmt.Sprintf("the run's limit of %s is reached, and this is its last turn: no call can be made any more. Only finish, with what there is, or give_up is admitted", p.facts.LastTurn), limitFacts{
 		Attempts: p.facts.Counters.Attempts, Calls: p.facts.Counters.Calls, Last: p.facts.LastTurn,
 	})

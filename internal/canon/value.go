@@ -2,6 +2,7 @@ package canon
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,7 +136,9 @@ func appendValue(b []byte, v any, depth int) ([]byte, error) {
 		return appendString(b, v)
 	case Digest:
 		b = append(b, '"')
-		b = append(b, v.String()...)
+		if !v.IsZero() {
+			b = hex.AppendEncode(append(b, prefix...), v[:])
+		}
 		return append(b, '"'), nil
 	case json.Number:
 		if plainInteger(string(v)) {
@@ -196,6 +199,11 @@ func appendObject(b []byte, v map[string]any, depth int) (_ []byte, err error) {
 // compareUnits orders by UTF-16 code units. It differs from the order of the bytes
 // where one text has a character beyond U+FFFF and the other one between U+E000 and U+FFFF.
 func compareUnits(a, b string) int {
+	same := 0
+	for same < len(a) && same < len(b) && a[same] == b[same] && a[same] < utf8.RuneSelf {
+		same++
+	}
+	a, b = a[same:], b[same:]
 	for len(a) > 0 && len(b) > 0 {
 		x, n := utf8.DecodeRuneInString(a)
 		y, m := utf8.DecodeRuneInString(b)
