@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -62,15 +63,18 @@ func (d *document) conditions(member string, conditions []Condition, known varia
 	return out
 }
 
+// language is CEL with the functions that expressions have.
+var language = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
+		cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(maxExpression))
+})
+
 func environment(known variables) (*cel.Env, *jsonTypes, error) {
 	types, err := newJSONTypes()
 	if err != nil {
 		return nil, nil, err
 	}
-	options := []cel.EnvOption{
-		cel.CustomTypeProvider(types), ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
-		cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(maxExpression),
-	}
+	options := []cel.EnvOption{cel.CustomTypeProvider(types)}
 	for _, name := range sortedKeys(known) {
 		t := cel.MapType(cel.StringType, cel.DynType)
 		if s := known[name]; s != nil {
@@ -79,7 +83,11 @@ func environment(known variables) (*cel.Env, *jsonTypes, error) {
 		options = append(options, cel.Variable(name, t))
 		types.variables = append(types.variables, name)
 	}
-	env, err := cel.NewEnv(options...)
+	base, err := language()
+	if err != nil {
+		return nil, nil, err
+	}
+	env, err := base.Extend(options...)
 	return env, types, err
 }
 
