@@ -2,8 +2,10 @@ package schemas_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"rlam/internal/canon"
@@ -150,4 +152,21 @@ func TestDeferredCallsKeepWhatTheyHold(t *testing.T) {
 	if j := schemas.NewGate().Judge([]schemas.Proposed{later}, f)[0]; j.Decision != schemas.Refused || !strings.Contains(j.Reason(), "allows 3 calls") {
 		t.Errorf("%s %s", j.Decision, j.Reason())
 	}
+}
+
+// One gate, one study and its actions serve any number of callers.
+func TestJudgingConcurrently(t *testing.T) {
+	g, f := schemas.NewGate(), labFacts(t, maxTemperature)
+	want := fmt.Sprint(g.Judge(lab(`a:heat {"temperature":700}`, `b:sum {}`), labFacts(t, maxTemperature)))
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 20 {
+				if got := fmt.Sprint(g.Judge(lab(`a:heat {"temperature":700}`, `b:sum {}`), f)); got != want {
+					t.Errorf("%s; want %s", got, want)
+				}
+			}
+		})
+	}
+	group.Wait()
 }

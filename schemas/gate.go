@@ -218,7 +218,7 @@ type trial struct {
 func newPlan(calls []Proposed, f Facts, deleted string) *step {
 	p := &step{facts: f, byID: map[string]*trial{}, names: map[string]int{}, decoded: map[string]output{}, lines: map[string]ancestry{}, deleted: deleted}
 	for _, call := range calls {
-		p.cases = append(p.cases, &trial{Judged: Judged{Proposed: call}, deleted: deleted})
+		p.cases = append(p.cases, &trial{Judged: Judged{Proposed: call, Verdicts: make([]Verdict, 0, 7)}, deleted: deleted})
 	}
 	for _, c := range p.cases {
 		p.byID[c.ID] = c

@@ -173,6 +173,27 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// A member that a file doesn't have changes nothing: what was loaded before the
+// member existed has the digest it had.
+func TestDigestsStay(t *testing.T) {
+	for text, want := range map[string]string{
+		soundStudy: "sha256:7a1daa9dd3a20a819afa6ffa06bfd540ca364f76e86d7a9e6ed1ae17909a5cf6",
+		gateStudy:  "sha256:dc2fb83537607c75e15dc5cfcd603d727199bb67ebb49f06c822f73d71ce659a",
+	} {
+		if l, ps := schemas.ParseStudy("study.yaml", []byte(text)); len(ps) > 0 || l.Digest.String() != want {
+			t.Errorf("%v, %v; want %s", l, ps, want)
+		}
+	}
+	for text, want := range map[string]string{
+		soundAction: "sha256:457c90541b14ab07e38b381f9381ded0aea81422809679b8285be08852bde02a",
+		fitAction:   "sha256:113774d86da1dd67ceb2b5019a9e285f3b54d61ed01013cba0f9537e6d92095a",
+	} {
+		if b, ps := schemas.ParseAction("action.yaml", []byte(text), nil); len(ps) > 0 || b.Spec.String() != want {
+			t.Errorf("%v, %v; want %s", b, ps, want)
+		}
+	}
+}
+
 func TestActionProblems(t *testing.T) {
 	replace := func(old, new string) string { return strings.Replace(soundAction, old, new, 1) }
 	for name, c := range map[string]struct{ text, want string }{
