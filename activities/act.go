@@ -135,6 +135,16 @@ func (a *Activities) known(ctx context.Context, w *work, executions []journal.Ex
 // settle decides what becomes of an execution that began and left no outcome: its
 // work is taken over where it lives, or ended; then the call may run again if that is harmless.
 func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
+	if e.Handle == nil && e.Outcome == nil && w.bound.Pinned.Binding.Command != nil {
+		// The worker may have died between the program's start and its handle.
+		h, err := executor.Marked(e.Intent.ID)
+		if err == nil {
+			err = a.cfg.Executors.Cancel(ctx, h)
+		}
+		if err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("ending what may be left of execution %d of call %s: %w", e.N, w.in.Call, err)), true
+		}
+	}
 	if e.Handle != nil && e.Outcome == nil {
 		var h executor.Handle
 		if err := json.Unmarshal(e.Handle, &h); err != nil {
@@ -191,7 +201,9 @@ func (a *Activities) task(w *work, dir string) executor.Task {
 func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (workflows.ActResult, error) {
 	dir := filepath.Join(a.cfg.Scratch, in.ID)
 	defer os.RemoveAll(dir)
-	h, err := a.cfg.Executors.Start(ctx, a.task(w, dir))
+	task := a.task(w, dir)
+	task.ID = in.ID
+	h, err := a.cfg.Executors.Start(ctx, task)
 	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
 		// A builtin lives and dies with this process; everything else can outlive it.
 		if err := a.journal.SetHandle(ctx, in, h); err != nil {
@@ -206,12 +218,18 @@ func (a *Activities) follow(ctx context.Context, w *work, in journal.Intent, h e
 	var result executor.Result
 	status := journal.Completed
 	if err == nil {
-		why := a.wait(ctx, w, h)
+		working, done := a.working(ctx)
+		why := a.wait(working, w, h)
+		done()
 		result, err = a.cfg.Executors.Collect(context.WithoutCancel(ctx), h)
 		if why != nil && err != nil {
 			status = why.status
 			if f := (*executor.Failure)(nil); errors.As(err, &f) && f.Type == executor.TypeCancelled {
 				f.Type = why.typ // Cancel was this worker's way to end it; this is the reason
+			} else if f != nil && status == journal.Interrupted {
+				// What it says of being interrupted is no failure of its own: it may run again.
+				f.Causes = append(f.Causes, f.Type+": "+f.Message)
+				f.Type = why.typ
 			}
 		}
 	}
@@ -230,7 +248,7 @@ func (a *Activities) follow(ctx context.Context, w *work, in journal.Intent, h e
 	if failure != nil && status == journal.Completed {
 		status = journal.Failed
 	}
-	return a.end(ctx, w, in, status, result, failure)
+	return a.end(context.WithoutCancel(ctx), w, in, status, result, failure)
 }
 
 // interruption is why work was ended before it was done.
@@ -274,8 +292,7 @@ func (a *Activities) wait(ctx context.Context, w *work, h executor.Handle) *inte
 }
 
 // end writes an outcome with everything that belongs to it, synced together, and reports it.
-func (a *Activities) end(asked context.Context, w *work, in journal.Intent, status journal.Status, result executor.Result, failure *executor.Failure) (workflows.ActResult, error) {
-	ctx := context.WithoutCancel(asked) // what came of the work is written down whether or not someone still waits
+func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status journal.Status, result executor.Result, failure *executor.Failure) (workflows.ActResult, error) {
 	env, err := a.environment(ctx, a.task(w, ""))
 	if f := (*executor.Failure)(nil); errors.As(err, &f) && failure == nil {
 		failure, status = f, journal.Failed // what ran can't be described: its output would have no environment
@@ -325,9 +342,9 @@ func (a *Activities) end(asked context.Context, w *work, in journal.Intent, stat
 		if err != nil || first.Outcome == nil {
 			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, fmt.Errorf("execution %d of call %s completed first and can't be read", winner, w.in.Call)))
 		}
-		return a.report(asked, w, winner, *first.Outcome, true)
+		return a.report(ctx, w, winner, *first.Outcome, true)
 	}
-	return a.report(asked, w, in.N, out, in.Activity != activity.GetInfo(ctx).ActivityID)
+	return a.report(ctx, w, in.N, out, in.Activity != activity.GetInfo(ctx).ActivityID)
 }
 
 // report gives an outcome to the workflow.
@@ -340,7 +357,7 @@ func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Out
 		return workflows.ActResult{Execution: n, Adopted: adopted, Output: e.Output}, nil
 	}
 	var f executor.Failure
-	if err := record.OpenContent(context.WithoutCancel(ctx), a.cfg.Store, e.Error.Detail, &f); err != nil {
+	if err := record.OpenContent(ctx, a.cfg.Store, e.Error.Detail, &f); err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
 	details := workflows.Failure{Execution: n, Adopted: adopted, Detail: record.Ref{Digest: e.Error.Detail, Preview: record.Preview(f.Message)}}

@@ -47,6 +47,10 @@ type Config struct {
 	StopGrace time.Duration
 }
 
+// maxResponse bounds a model's answer so that it fits one content, in which it stands as
+// received and as understood.
+const maxResponse = 2 << 20
+
 // Models says how models are reached.
 type Models struct {
 	Client  *planner.Client
@@ -82,7 +86,7 @@ func New(c Config) (*Activities, error) {
 		c.StopGrace = 2 * time.Second
 	}
 	if c.Models.Client == nil {
-		c.Models.Client = &planner.Client{}
+		c.Models.Client = &planner.Client{MaxResponse: maxResponse}
 	}
 	return &Activities{
 		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(),

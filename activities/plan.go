@@ -32,6 +32,9 @@ func (a *Activities) Plan(ctx context.Context, in workflows.PlanInput) (workflow
 	stop := a.heartbeat(ctx)
 	defer stop()
 	result, err := a.plan(ctx, in)
+	for errors.Is(err, journal.ErrTaken) { // by a worker on another machine: see what it came to
+		result, err = a.plan(ctx, in)
+	}
 	if err != nil {
 		return workflows.PlanResult{}, a.trouble(ctx, err)
 	}
@@ -80,7 +83,9 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 	if intent, err = a.journal.Begin(ctx, intent, len(executions)+1, append(blobs, q.blobs...)...); err != nil {
 		return workflows.PlanResult{}, err
 	}
-	asking, stop := a.untilStopped(ctx)
+	working, done := a.working(ctx)
+	defer done()
+	asking, stop := a.untilStopped(working)
 	defer stop()
 	answer, err := q.send(asking)
 	if err != nil {
@@ -310,7 +315,8 @@ func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.
 	if err != nil {
 		return c, err
 	}
-	c.Timeout, c.Attempts = bound.Action.Timeout, bound.Action.Attempts
+	// An action that names no timeout has all the time that the run has.
+	c.Timeout, c.Attempts = cmp.Or(bound.Action.Timeout, run.study.Study.Limits.WallTime), bound.Action.Attempts
 	return c, nil
 }
 

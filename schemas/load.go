@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -202,8 +201,6 @@ func ParsePlan(file string, text []byte) (*Plan, Problems) {
 	}
 	return &p, nil
 }
-
-var actionName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // reservedNames mean something else to a planner, and are no names of actions or calls.
 var reservedNames = []string{"finish", "give_up", "input"}

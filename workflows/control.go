@@ -12,7 +12,7 @@ import (
 )
 
 // notebookRows bounds the table in the current details, which Temporal bounds at 20 KB.
-const notebookRows = 60
+const notebookRows = 50
 
 // notebook is the table of steps that Temporal UI shows.
 type notebook struct {
@@ -43,7 +43,8 @@ func (n *notebook) propose(turn PlanResult) {
 }
 
 func (n *notebook) add(r row) {
-	r.came = oneLine(r.came)
+	// The name of an action that doesn't exist is the planner's, and may be anything.
+	r.what, r.came = oneLine(r.what), oneLine(r.came)
 	if n.rows = append(n.rows, r); len(n.rows) > notebookRows {
 		n.rows, n.dropped = n.rows[1:], n.dropped+1
 	}

@@ -140,7 +140,7 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		}
 		var wait time.Duration
 		switch {
-		case f.cancelled || ctx.Err() != nil && f.lost:
+		case f.cancelled || ctx.Err() != nil && (f.lost || f.typ == TypeCancelled):
 			attempt.Status = record.AttemptCancelled
 			out.Status, out.Attempts = record.CallCancelled, append(out.Attempts, attempt)
 			return out

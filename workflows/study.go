@@ -16,7 +16,9 @@ import (
 // Act, next. What it decides, it decides from what activities returned.
 func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
 	r := &run{in: in, head: in.Head, doing: "opening the chain"}
-	if err := r.open(ctx); err != nil {
+	if err := r.open(ctx); ctx.Err() != nil {
+		return r.seal(ctx, *r.cancelled())
+	} else if err != nil {
 		return StudyResult{}, err
 	}
 	work, stop := workflow.WithCancel(ctx)
@@ -27,6 +29,11 @@ func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
 			return r.seal(ctx, *e)
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.stepsHere > 0 {
+			if err := r.closeStep(ctx); ctx.Err() != nil {
+				continue // to the seal: the next workflow run would not hear of the cancel
+			} else if err != nil {
+				return StudyResult{}, err
+			}
 			return StudyResult{}, r.continueAsNew(ctx)
 		}
 		turn, e := r.plan(work)
@@ -142,7 +149,7 @@ func (r *run) plan(ctx workflow.Context) (PlanResult, *end) {
 		f := classify(err)
 		switch {
 		case f.cancelled || ctx.Err() != nil:
-			return PlanResult{}, r.cancelled(ctx)
+			return PlanResult{}, r.cancelled()
 		case f.lost:
 			if losses++; losses > r.state.Limits.Losses {
 				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
@@ -177,7 +184,7 @@ func (r *run) proposed(ctx workflow.Context, turn PlanResult) {
 	r.show(ctx)
 }
 
-func (r *run) cancelled(ctx workflow.Context) *end {
+func (r *run) cancelled() *end {
 	if r.stopped != nil {
 		return r.stopped
 	}
@@ -186,9 +193,6 @@ func (r *run) cancelled(ctx workflow.Context) *end {
 
 // continueAsNew goes on in a new workflow run. No call, handler or message is open here.
 func (r *run) continueAsNew(ctx workflow.Context) error {
-	if err := r.closeStep(ctx); err != nil {
-		return err
-	}
 	return workflow.NewContinueAsNewError(ctx, StudyName, StudyInput{Run: r.in.Run, Head: r.head, SearchAttributes: r.in.SearchAttributes})
 }
 
@@ -196,7 +200,9 @@ func (r *run) closeStep(ctx workflow.Context) error {
 	var head canon.Digest
 	err := r.engine(ctx, AppendName, fmt.Sprintf("%d.append", r.state.Step-1), "closing the step before continuing as new",
 		AppendInput{Run: r.in.Run, Head: r.head, Outcomes: r.outcomes}, &head)
-	r.head, r.outcomes = head, nil
+	if err == nil {
+		r.head, r.outcomes = head, nil
+	}
 	return err
 }
 

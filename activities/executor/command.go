@@ -3,6 +3,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,7 +71,7 @@ func (c *commands) Start(ctx context.Context, t Task) (Handle, error) {
 	if err != nil {
 		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
 	}
-	id := newID()
+	id := cmp.Or(t.ID, newID())
 	secrets := secretsOf(t.Binding.Command)
 	e := &execution{
 		returns: t.Returns, params: l.params, secrets: secrets, log: log, done: make(chan struct{}),

@@ -125,8 +125,17 @@ func TestScriptsAndArtifactsArePlacedAndCollected(t *testing.T) {
 
 func TestOutputsThatLeadElsewhereAreRefused(t *testing.T) {
 	for _, c := range []struct{ target, file string }{
-		{"/etc/passwd", "link"}, {"real.txt", "link"}, {"x", "../../../../etc/passwd"}, {"x", "/etc/passwd"},
-		{"x", "folder/real.txt"}, {"x", "pipe"}, {"x", "tmp"}, {"x", "."}, {"x", ""}, {"x", "missing"}, {"x", `..\\x`},
+		{"/etc/passwd", "link"},
+		{"real.txt", "link"},
+		{"x", "../../../../etc/passwd"},
+		{"x", "/etc/passwd"},
+		{"x", "folder/real.txt"},
+		{"x", "pipe"},
+		{"x", "tmp"},
+		{"x", "."},
+		{"x", ""},
+		{"x", "missing"},
+		{"x", `..\\x`},
 	} {
 		task := command(t, `{}`, "link", c.target, c.file)
 		task.Returns = json.RawMessage(fileSchema)

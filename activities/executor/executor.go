@@ -35,6 +35,7 @@ type Task struct {
 	Returns        json.RawMessage         // the action's returns schema, likewise
 	Seed           *uint64                 // only of a seeded action
 	Dir            string                  // a folder that no other attempt has: made by Start, removed by the caller after Collect
+	ID             string                  // random, known before Start, so that what it leaves is found without a handle: see [Marked]; Start makes one if it is empty
 	IdempotencyKey string                  // the same for every attempt of the call
 	Timeout        time.Duration           // 0: none
 	Progress       func(message string)    // optional; hears what a handler reports

@@ -32,6 +32,18 @@ func newHandle(kind string, pid int) (Handle, error) {
 	return Handle{Kind: kind, ID: newID(), Host: host, Boot: boot(), PID: pid, Started: started}, nil
 }
 
+// Marked is a handle of whatever a program with this [Task].ID left running on this machine.
+// It is for work whose own handle was not kept, since the worker died in the moment between
+// start and handle; nothing can be done with it but Cancel.
+func Marked(id string) (Handle, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return Handle{}, fmt.Errorf("asking for the machine's name: %w", err)
+	}
+	// No process has this number, so that the mark alone decides.
+	return Handle{Kind: kindCommand, ID: id, Host: host, Boot: boot(), PID: -1, Started: "0"}, nil
+}
+
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: see crypto/rand

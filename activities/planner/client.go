@@ -57,8 +57,10 @@ func (c *Client) Complete(ctx context.Context, r Request, body []byte) (Answer, 
 	case ctx.Err() != nil:
 		return Answer{}, ctx.Err()
 	case limited.Err() != nil:
-		return Answer{}, &Unavailable{Type: TypeModelUnavailable, Model: r.Model, Retryable: true,
-			Message: fmt.Sprintf("no answer within %s", timeout)}
+		return Answer{}, &Unavailable{
+			Type: TypeModelUnavailable, Model: r.Model, Retryable: true,
+			Message: fmt.Sprintf("no answer within %s", timeout),
+		}
 	default:
 		return Answer{}, x.unavailable(r, err)
 	}

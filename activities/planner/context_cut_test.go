@@ -25,7 +25,8 @@ func TestShorten(t *testing.T) {
 		{Role: planner.RoleSystem, Content: "You plan a study."},
 		{Role: planner.RoleUser, Content: "Begin."},
 		call("1.1"), observed("1.1", "fit1", "fit.nonlinear", "completed"),
-		{Role: planner.RoleAssistant, Content: "Hm."}, {Role: planner.RoleUser, Content: "Nothing was done."},
+		{Role: planner.RoleAssistant, Content: "Hm."},
+		{Role: planner.RoleUser, Content: "Nothing was done."},
 		call("2.1"), failed,
 		call("3.1"), observed("3.1", "fit3", "fit.nonlinear", "completed"),
 	}

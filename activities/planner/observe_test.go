@@ -14,13 +14,19 @@ func TestObserveGolden(t *testing.T) {
 	const handle = "sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
 	var lines strings.Builder
 	for _, o := range []planner.Observation{
-		{Call: "3.1", ID: "fit1", Action: "fit.nonlinear", Status: "completed", Attempts: 1, Output: json.RawMessage(`{"b1": 0.1928, "note": "<&>"}`),
-			Artifacts: []planner.ObservedArtifact{{Name: "fit.png", Handle: handle, Size: 8123, MediaType: "image/png"}}},
-		{Call: "3.2", ID: "fit2", Action: "fit.nonlinear", Status: "failed", Attempts: 2,
-			Error: &planner.ObservedError{Type: "rlam.NotConverged", Message: "singular gradient", Stderr: "at step 3", Partial: json.RawMessage(`{"iterations":1000}`)}},
+		{
+			Call: "3.1", ID: "fit1", Action: "fit.nonlinear", Status: "completed", Attempts: 1, Output: json.RawMessage(`{"b1": 0.1928, "note": "<&>"}`),
+			Artifacts: []planner.ObservedArtifact{{Name: "fit.png", Handle: handle, Size: 8123, MediaType: "image/png"}},
+		},
+		{
+			Call: "3.2", ID: "fit2", Action: "fit.nonlinear", Status: "failed", Attempts: 2,
+			Error: &planner.ObservedError{Type: "rlam.NotConverged", Message: "singular gradient", Stderr: "at step 3", Partial: json.RawMessage(`{"iterations":1000}`)},
+		},
 		{Call: "3.3", ID: "fit3", Action: "fit.nonlinear", Status: "refused", Verdicts: []planner.ObservedVerdict{{Gate: "schema", Reason: "/start: want 4 numbers, got 3"}}},
-		{Call: "3.4", ID: "big", Action: "table.read", Status: "completed", Attempts: 1, Whole: handle,
-			Output: json.RawMessage(`{"columns":["y","x"],"n~/":{"a":1},"rows":"` + strings.Repeat("0.1928 ", 20) + `","ok":true,"none":null,"count":11}`)},
+		{
+			Call: "3.4", ID: "big", Action: "table.read", Status: "completed", Attempts: 1, Whole: handle,
+			Output: json.RawMessage(`{"columns":["y","x"],"n~/":{"a":1},"rows":"` + strings.Repeat("0.1928 ", 20) + `","ok":true,"none":null,"count":11}`),
+		},
 	} {
 		m := planner.Observe(o, 100)
 		if m.Role != planner.RoleTool || m.Call != o.Call {

@@ -47,8 +47,11 @@ func TestAnswerOfToolCalls(t *testing.T) {
 		calls   []planner.Call
 		problem string
 	}{
-		{"two calls", calls(call("x", "fit_nonlinear", `{"id":"f","why":"w","params":{"a":1.0}}`), call("y", "artifact_read", `{"id":"r","params":{}}`)), planner.OutcomeCalls,
-			[]c{{ToolCallID: "x", ID: "f", Action: "fit.nonlinear", Why: "w", Params: planner.Raw(`{"a":1.0}`)}, {ToolCallID: "y", ID: "r", Action: "artifact.read", Params: planner.Raw(`{}`)}}, ""},
+		{
+			"two calls", calls(call("x", "fit_nonlinear", `{"id":"f","why":"w","params":{"a":1.0}}`), call("y", "artifact_read", `{"id":"r","params":{}}`)), planner.OutcomeCalls,
+			[]c{{ToolCallID: "x", ID: "f", Action: "fit.nonlinear", Why: "w", Params: planner.Raw(`{"a":1.0}`)}, {ToolCallID: "y", ID: "r", Action: "artifact.read", Params: planner.Raw(`{}`)}},
+			"",
+		},
 		{"the action's own name", calls(call("x", "fit.nonlinear", `{"params":{}}`)), planner.OutcomeCalls, []c{{ToolCallID: "x", Action: "fit.nonlinear", Params: planner.Raw(`{}`)}}, ""},
 		{"unknown tool", calls(call("x", "rm -rf", `{"id":"a","params":{}}`)), planner.OutcomeCalls, []c{{ToolCallID: "x", ID: "a", Action: "rm -rf", Params: planner.Raw(`{}`)}}, ""},
 		{"not JSON", calls(call("x", "fit_nonlinear", `{"id":"a","params":{"b":}}`)), planner.OutcomeCalls, []c{{ToolCallID: "x", ID: "a", Action: "fit.nonlinear", Params: planner.Raw(`{"id":"a","params":{"b":}}`)}}, ""},
@@ -61,8 +64,11 @@ func TestAnswerOfToolCalls(t *testing.T) {
 		{"without the envelope", calls(call("x", "fit_nonlinear", `{"id":"a","tolerance": 1e-8}`)), planner.OutcomeCalls, []c{{ToolCallID: "x", ID: "a", Action: "fit.nonlinear", Params: planner.Raw(`{"tolerance":1e-8}`)}}, ""},
 		{"half in the envelope", calls(call("x", "fit_nonlinear", `{"params":{},"tolerance":1}`)), planner.OutcomeGarbled, nil, `"tolerance" beside "params"`},
 		{"a number for an id", calls(call("x", "fit_nonlinear", `{"id":7,"why":null,"params":{}}`)), planner.OutcomeCalls, []c{{ToolCallID: "x", ID: "7", Action: "fit.nonlinear", Params: planner.Raw(`{}`)}}, ""},
-		{"ids missing or shared", calls(call("", "artifact_read", `{}`), call("call_1", "artifact_read", `{}`), call("call_1", "artifact_read", `{}`)), planner.OutcomeCalls,
-			[]c{{ToolCallID: "call_1", Action: "artifact.read", Params: planner.Raw(`{}`)}, {ToolCallID: "call_2", Action: "artifact.read", Params: planner.Raw(`{}`)}, {ToolCallID: "call_3", Action: "artifact.read", Params: planner.Raw(`{}`)}}, ""},
+		{
+			"ids missing or shared", calls(call("", "artifact_read", `{}`), call("call_1", "artifact_read", `{}`), call("call_1", "artifact_read", `{}`)), planner.OutcomeCalls,
+			[]c{{ToolCallID: "call_1", Action: "artifact.read", Params: planner.Raw(`{}`)}, {ToolCallID: "call_2", Action: "artifact.read", Params: planner.Raw(`{}`)}, {ToolCallID: "call_3", Action: "artifact.read", Params: planner.Raw(`{}`)}},
+			"",
+		},
 		{"finish among calls", calls(call("x", "fit_nonlinear", `{"params":{}}`), call("y", "finish", `{"result":{}}`)), planner.OutcomeGarbled, nil, `"finish" came together with 1 other calls`},
 		{"give_up among calls", calls(call("y", "give_up", `{"reason":"r"}`), call("x", "fit_nonlinear", `{}`)), planner.OutcomeGarbled, nil, `"give_up" came together`},
 		{"finish twice", calls(call("x", "finish", `{"result":1}`), call("y", "finish", `{"result":2}`)), planner.OutcomeGarbled, nil, "came together"},
@@ -72,8 +78,13 @@ func TestAnswerOfToolCalls(t *testing.T) {
 		{"finish, malformed", calls(call("x", "finish", `{"result":{"a":}}`)), planner.OutcomeGarbled, nil, `arguments of "finish"`},
 		{"nothing", calls(), planner.OutcomeEmpty, nil, ""},
 		{"refusal", map[string]any{"refusal": "I won't", "tool_calls": []any{call("x", "fit_nonlinear", `{"params":{}}`)}}, planner.OutcomeRefused, nil, ""},
-		{"function_call", map[string]any{"content": "", "function_call": map[string]any{"name": "fit_nonlinear", "arguments": `{"id":"f"}`}}, planner.OutcomeCalls,
-			[]c{{ToolCallID: "call_1", ID: "f", Action: "fit.nonlinear", Params: planner.Raw(`{}`)}}, ""},
+		{
+			"function_call",
+			map[string]any{"content": "", "function_call": map[string]any{"name": "fit_nonlinear", "arguments": `{"id":"f"}`}},
+			planner.OutcomeCalls,
+			[]c{{ToolCallID: "call_1", ID: "f", Action: "fit.nonlinear", Params: planner.Raw(`{}`)}},
+			"",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			a := answer(t, planner.ModeTools, test.message, "tool_calls")

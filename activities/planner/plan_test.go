@@ -29,8 +29,10 @@ func TestNextPlanProposesEverythingAtOnce(t *testing.T) {
 		{ID: "scf.0", Action: "qe.scf", Params: planner.Raw(`{"ecutwfc":8,"in":{"$from":"input","pointer":"/si"}}`)},
 		{ID: "scf.1", Action: "qe.scf", Params: planner.Raw(`{"ecutwfc":1.20e1,"in":{"$from":"input","pointer":"/si"}}`)},
 		{ID: "scf.2", Action: "qe.scf", Params: planner.Raw(`{"ecutwfc":null,"in":{"$from":"input","pointer":"/si"}}`)},
-		{ID: "plot", Action: "plot.lines", After: []string{"scf.0", "scf.1", "scf.2", "tidy"},
-			Params: planner.Raw(`{"y":[{"$from":"scf.0","pointer":"/energy"},{"$from":"scf.1","pointer":"/energy"},{"$from":"scf.2","pointer":"/energy"}]}`)},
+		{
+			ID: "plot", Action: "plot.lines", After: []string{"scf.0", "scf.1", "scf.2", "tidy"},
+			Params: planner.Raw(`{"y":[{"$from":"scf.0","pointer":"/energy"},{"$from":"scf.1","pointer":"/energy"},{"$from":"scf.2","pointer":"/energy"}]}`),
+		},
 		{ID: "tidy", Action: "text.tidy", Params: planner.Raw(`{}`)},
 	}
 	if a.Outcome != planner.OutcomeCalls || !reflect.DeepEqual(a.Calls, want) {

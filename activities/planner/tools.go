@@ -55,8 +55,10 @@ func Tools(actions []ToolSpec, finish json.RawMessage) []Tool {
 	}
 	return append(tools,
 		Tool{Name: FinishTool, Description: "Hand in the study's result and end the run. Call it alone.", Parameters: finish},
-		Tool{Name: GiveUpTool, Description: "End the run without a result, when the goal can't be reached. Call it alone.",
-			Parameters: json.RawMessage(`{"type":"object","properties":{"reason":{"type":"string"}},"required":["reason"],"additionalProperties":false}`)},
+		Tool{
+			Name: GiveUpTool, Description: "End the run without a result, when the goal can't be reached. Call it alone.",
+			Parameters: json.RawMessage(`{"type":"object","properties":{"reason":{"type":"string"}},"required":["reason"],"additionalProperties":false}`),
+		},
 	)
 }
 

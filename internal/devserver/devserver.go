@@ -63,6 +63,11 @@ type Options struct {
 	// [MissingSearchAttributes] and [RegisterSearchAttributes].
 	SearchAttributes map[string]enums.IndexedValueType
 
+	// Settings are values of the dynamic configuration of a started server, each
+	// KEY=VALUE, beyond those that it always gets. A server that runs already
+	// keeps the settings it was started with.
+	Settings []string
+
 	// Progress gets a line for a person about each thing that takes time. By
 	// default there are none.
 	Progress io.Writer

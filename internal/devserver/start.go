@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"go.temporal.io/api/enums/v1"
 )
 
 const (
@@ -140,7 +138,7 @@ func launch(ctx context.Context, d state, o Options, private bool) (record, erro
 		}
 		rec.Address = net.JoinHostPort(host, strconv.Itoa(frontend))
 		rec.UI = "http://" + net.JoinHostPort(host, strconv.Itoa(ui))
-		started, err := rec.spawn(ctx, d, o.SearchAttributes, private)
+		started, err := rec.spawn(ctx, d, o, private)
 		if err == nil {
 			o.note("Temporal server %s runs; Temporal UI: %s", started.Version, started.UI)
 			return started, nil
@@ -156,7 +154,7 @@ var errEnded = errors.New("it ended before it served")
 
 // spawn starts the process and waits until it serves. A process that doesn't is
 // gone when it returns.
-func (r record) spawn(ctx context.Context, d state, attributes map[string]enums.IndexedValueType, private bool) (record, error) {
+func (r record) spawn(ctx context.Context, d state, o Options, private bool) (record, error) {
 	hold, err := holdDatabase(ctx, d.databaseLock())
 	if err != nil {
 		return record{}, err
@@ -171,7 +169,7 @@ func (r record) spawn(ctx context.Context, d state, attributes map[string]enums.
 	}
 	defer log.Close()
 
-	cmd := exec.Command(r.Program, r.args(d, attributes)...)
+	cmd := exec.Command(r.Program, r.args(d, o)...)
 	cmd.Dir = d.dir
 	cmd.Env = withoutTemporal(os.Environ())
 	cmd.Stdout, cmd.Stderr = log, log
@@ -215,7 +213,7 @@ func (r record) spawn(ctx context.Context, d state, attributes map[string]enums.
 
 // args is the command line. The attributes are given here as well because a new
 // database has them then from its first moment.
-func (r record) args(d state, attributes map[string]enums.IndexedValueType) []string {
+func (r record) args(d state, o Options) []string {
 	args := []string{
 		"server", "start-dev",
 		"--ip", host,
@@ -224,10 +222,14 @@ func (r record) args(d state, attributes map[string]enums.IndexedValueType) []st
 		"--db-filename", d.database(),
 		"--log-level", "warn",
 	}
-	for name, kind := range attributes {
+	for name, kind := range o.SearchAttributes {
 		args = append(args, "--search-attribute", name+"="+kind.String())
 	}
-	return append(args, settings...)
+	args = append(args, settings...)
+	for _, s := range o.Settings {
+		args = append(args, "--dynamic-config-value", s)
+	}
+	return args
 }
 
 // openLog opens the log for appending, and puts a big one aside.

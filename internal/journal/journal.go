@@ -162,6 +162,9 @@ func (j Journal) read(ctx context.Context, key string, v any) error {
 // ErrTaken says that another worker began execution n in the meantime.
 var ErrTaken = errors.New("another worker began this execution")
 
+// ErrEnded says that an execution has another outcome already. What happened is not edited.
+var ErrEnded = errors.New("the execution has another outcome already")
+
 // Begin writes the intent of execution n, with the blobs that must be there before
 // it begins. It is ErrTaken if another worker was first.
 func (j Journal) Begin(ctx context.Context, in Intent, n int, blobs ...[]byte) (Intent, error) {
@@ -205,6 +208,14 @@ func (j Journal) End(ctx context.Context, in Intent, out Outcome, blobs ...[]byt
 	value, err := canon.Marshal(out)
 	if err != nil {
 		return 0, err
+	}
+	// Only who holds the intent ends it, so nobody writes an outcome after this look.
+	written, err := j.Store.Entry(ctx, entry(in.Key, in.N, "outcome"))
+	if err == nil && !bytes.Equal(written, value) {
+		return 0, fmt.Errorf("ending execution %d of %s: %w", in.N, in.Key, ErrEnded)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return 0, fmt.Errorf("ending execution %d of %s: %w", in.N, in.Key, err)
 	}
 	batch := store.Batch{Blobs: blobs, Entries: []store.Entry{{Key: entry(in.Key, in.N, "outcome"), Value: value}}}
 	if out.Status == Completed {

@@ -1,19 +1,15 @@
 package replay
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -32,6 +28,7 @@ type command struct {
 // comparison holds a history's commands beside those of the code.
 type comparison struct {
 	dc       converter.DataConverter
+	fc       converter.FailureConverter
 	sequence []command      // in the history's order
 	byWhat   map[string]int // what → index into sequence
 	next     int            // of sequence, the code is at
@@ -43,8 +40,8 @@ type comparison struct {
 	result   Result
 }
 
-func newComparison(h *historypb.History, dc converter.DataConverter) (*comparison, error) {
-	c := &comparison{dc: dc, byWhat: map[string]int{}}
+func newComparison(h *historypb.History, dc converter.DataConverter, fc converter.FailureConverter) (*comparison, error) {
+	c := &comparison{dc: dc, fc: fc, byWhat: map[string]int{}}
 	timers := 0
 	var last int64
 	for _, e := range h.GetEvents() {
@@ -61,7 +58,7 @@ func newComparison(h *historypb.History, dc converter.DataConverter) (*compariso
 				"maximum attempts":       time.Duration(a.GetRetryPolicy().GetMaximumAttempts()),
 			}})
 			c.result.Activities++
-			if strings.Contains(a.GetActivityId(), ".plan#") {
+			if strings.HasSuffix(a.GetActivityId(), ".plan#1") { // the others ask for the same step again
 				c.result.Steps++
 			}
 		case enumspb.EVENT_TYPE_TIMER_STARTED:
@@ -122,7 +119,8 @@ func (c *comparison) activity(opts workflow.ActivityOptions, name string, args [
 	c.arguments(cmd, args)
 }
 
-func (c *comparison) timer(d time.Duration, _ string) {
+// timer compares by count: the SDK sends every timer, also one that is cancelled at once.
+func (c *comparison) timer(d time.Duration) {
 	c.timers++
 	if cmd, ok := c.meet(fmt.Sprintf("timer %d", c.timers)); ok {
 		c.timeouts(cmd, map[string]time.Duration{"duration": d})
@@ -138,10 +136,14 @@ func (c *comparison) child(id, name string, args []any) {
 	}
 }
 
-func (c *comparison) continued(args []any) {
+func (c *comparison) continued(name string, args []any) {
 	if c.close.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW {
 		a := c.close.GetWorkflowExecutionContinuedAsNewEventAttributes()
-		c.arguments(command{event: c.close.GetEventId(), what: "continue-as-new", input: a.GetInput()}, args)
+		cmd := command{event: c.close.GetEventId(), what: "continue-as-new", input: a.GetInput()}
+		if recorded := a.GetWorkflowType().GetName(); recorded != name {
+			c.diverge(cmd, "type", recorded, name)
+		}
+		c.arguments(cmd, args)
 	}
 }
 
@@ -211,18 +213,33 @@ func (c *comparison) ended(result any, err error) {
 	at.what = "result"
 	switch replayed {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
-		payloads, encErr := c.dc.ToPayloads(result)
-		if encErr != nil {
-			c.diverge(at, "", "a result", "an error: "+encErr.Error())
-			return
+		var payloads *commonpb.Payloads
+		if result != nil { // of a workflow that returns an error and nothing else
+			var encErr error
+			if payloads, encErr = c.dc.ToPayloads(result); encErr != nil {
+				c.diverge(at, "", "a result", "an error: "+encErr.Error())
+				return
+			}
 		}
 		c.payloads(at, c.close.GetWorkflowExecutionCompletedEventAttributes().GetResult(), payloads)
+	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
+		c.payloads(at, c.close.GetWorkflowExecutionCanceledEventAttributes().GetDetails(), c.fc.ErrorToFailure(cancelled).GetCanceledFailureInfo().GetDetails())
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		var app *temporal.ApplicationError
-		recorded := c.close.GetWorkflowExecutionFailedEventAttributes().GetFailure()
-		if errors.As(err, &app) && app.Type() != recorded.GetApplicationFailureInfo().GetType() {
-			c.diverge(at, "type", recorded.GetApplicationFailureInfo().GetType(), app.Type())
-		}
+		c.failures(at, c.close.GetWorkflowExecutionFailedEventAttributes().GetFailure(), c.fc.ErrorToFailure(err))
+	}
+}
+
+// failures compares type, message and details. The message of an error that the code only
+// passed on names processes, so it is left out.
+func (c *comparison) failures(at command, recorded, replayed *failurepb.Failure) {
+	a, b := recorded.GetApplicationFailureInfo(), replayed.GetApplicationFailureInfo()
+	switch {
+	case a.GetType() != b.GetType():
+		c.diverge(at, "type", strconv.Quote(a.GetType()), strconv.Quote(b.GetType()))
+	case replayed.GetCause() == nil && recorded.GetMessage() != replayed.GetMessage():
+		c.diverge(at, "message", strconv.Quote(recorded.GetMessage()), strconv.Quote(replayed.GetMessage()))
+	default:
+		c.payloads(at, a.GetDetails(), b.GetDetails())
 	}
 }
 
@@ -266,88 +283,4 @@ func (c *comparison) verdict(sdk error) error {
 		return nil
 	}
 	return d
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// differPayload compares two payloads as JSON without previews, else as bytes.
-func differPayload(dc converter.DataConverter, a, b *commonpb.Payload) (field, recorded, replayed string, differ bool) {
-	if bytes.Equal(a.GetData(), b.GetData()) {
-		return "", "", "", false
-	}
-	var x, y any
-	if dc.FromPayload(a, &x) != nil || dc.FromPayload(b, &y) != nil {
-		return "data", fmt.Sprintf("%d bytes", len(a.GetData())), fmt.Sprintf("%d other bytes", len(b.GetData())), true
-	}
-	return differJSON("", x, y)
-}
-
-// differJSON finds the first difference of two JSON values, in the order of their names.
-func differJSON(at string, a, b any) (field, x, y string, differ bool) {
-	switch a := a.(type) {
-	case map[string]any:
-		b, ok := b.(map[string]any)
-		if !ok {
-			break
-		}
-		names := sortedKeys(a)
-		for name := range b {
-			if _, ok := a[name]; !ok {
-				names = append(names, name)
-			}
-		}
-		sort.Strings(names)
-		_, isRef := a["digest"]
-		for _, name := range names {
-			if isRef && name == "preview" {
-				continue
-			}
-			va, inA := a[name]
-			vb, inB := b[name]
-			p := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-			if inA != inB {
-				return p, show(va, inA), show(vb, inB), true
-			}
-			if f, x, y, d := differJSON(p, va, vb); d {
-				return f, x, y, true
-			}
-		}
-		return "", "", "", false
-	case []any:
-		b, ok := b.([]any)
-		if !ok || len(a) != len(b) {
-			break
-		}
-		for i := range a {
-			if f, x, y, d := differJSON(fmt.Sprintf("%s/%d", at, i), a[i], b[i]); d {
-				return f, x, y, true
-			}
-		}
-		return "", "", "", false
-	}
-	if reflect.DeepEqual(a, b) {
-		return "", "", "", false
-	}
-	return at, show(a, true), show(b, true), true
-}
-
-func show(v any, present bool) string {
-	if !present {
-		return "nothing"
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	if len(b) > 200 {
-		return string(b[:200]) + "…"
-	}
-	return string(b)
 }

@@ -23,6 +23,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 )
@@ -75,7 +76,11 @@ func (r Replayer) History(ctx context.Context, h *historypb.History) (Result, er
 	if dc == nil {
 		dc = converter.GetDefaultDataConverter()
 	}
-	c, err := newComparison(h, dc)
+	fc := r.FailureConverter
+	if fc == nil {
+		fc = temporal.GetDefaultFailureConverter()
+	}
+	c, err := newComparison(h, dc, fc)
 	if err != nil {
 		return Result{}, err
 	}
@@ -139,14 +144,14 @@ func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...an
 
 func (o *outbound) NewTimerWithOptions(ctx workflow.Context, d time.Duration, opts workflow.TimerOptions) workflow.Future {
 	if ctx.Err() == nil && d > 0 {
-		o.c.timer(d, opts.Summary)
+		o.c.timer(d)
 	}
 	return o.Next.NewTimerWithOptions(ctx, d, opts)
 }
 
 func (o *outbound) NewTimer(ctx workflow.Context, d time.Duration) workflow.Future {
 	if ctx.Err() == nil && d > 0 {
-		o.c.timer(d, "")
+		o.c.timer(d)
 	}
 	return o.Next.NewTimer(ctx, d)
 }
@@ -162,7 +167,7 @@ func (o *outbound) NewContinueAsNewError(ctx workflow.Context, wfn any, args ...
 	err := o.Next.NewContinueAsNewError(ctx, wfn, args...)
 	var can *workflow.ContinueAsNewError
 	if errors.As(err, &can) {
-		o.c.continued(args)
+		o.c.continued(can.WorkflowType.Name, args)
 	}
 	return err
 }

@@ -89,8 +89,10 @@ func converse(t *testing.T, scenario string, tools bool) string {
 	if tools {
 		r.Tools = offered("data_table", "fit_nonlinear", "notebook_append", "finish", "give_up")
 	} else {
-		r.ResponseFormat = &openai.ChatCompletionResponseFormat{Type: openai.ChatCompletionResponseFormatTypeJSONSchema,
-			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{Name: "calls", Schema: json.RawMessage(`{}`)}}
+		r.ResponseFormat = &openai.ChatCompletionResponseFormat{
+			Type:       openai.ChatCompletionResponseFormatTypeJSONSchema,
+			JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{Name: "calls", Schema: json.RawMessage(`{}`)},
+		}
 	}
 	var said strings.Builder
 	enc := json.NewEncoder(&said)

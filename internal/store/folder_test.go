@@ -171,16 +171,19 @@ func TestNamesComeAfterTheirBytes(t *testing.T) {
 	}{
 		{
 			"first", func() error { _, _, err := f.Commit(t.Context(), commit); return err },
-			linked, []string{"sync blobs/sha256", "sync entries", "sync entries/a", "sync entries/a/b"},
+			linked,
+			[]string{"sync blobs/sha256", "sync entries", "sync entries/a", "sync entries/a/b"},
 		},
 		{
 			// Nothing to write, but another process may have written it, and not synced yet.
 			"again", func() error { _, _, err := f.Commit(t.Context(), commit); return err },
-			nil, []string{"sync blobs/sha256", "sync entries/a", "sync entries/a/b"},
+			nil,
+			[]string{"sync blobs/sha256", "sync entries/a", "sync entries/a/b"},
 		},
 		{
 			"blob", func() error { _, _, err := f.Put(t.Context(), strings.NewReader("3")); return err },
-			[]string{"sync tmp/*"}, []string{"sync blobs/sha256"},
+			[]string{"sync tmp/*"},
+			[]string{"sync blobs/sha256"},
 		},
 	} {
 		events = nil

@@ -20,11 +20,11 @@ func TestMem(t *testing.T) {
 	storetest.Test(t, func(*testing.T) store.Store { return &store.Mem{} })
 }
 
-func TestFolderStreams512MB(t *testing.T) {
+func TestFolderStreams2GB(t *testing.T) {
 	if testing.Short() {
-		t.Skip("writes 512 MB")
+		t.Skip("writes 2 GB")
 	}
-	storetest.Stream(t, openFolder(t, t.TempDir()), 512<<20)
+	storetest.Stream(t, openFolder(t, t.TempDir()), 2<<30)
 }
 
 func openFolder(t testing.TB, dir string) *store.Folder {

@@ -45,7 +45,6 @@ import (
 	"rlam/activities"
 	"rlam/activities/builtin"
 	"rlam/activities/executor"
-	"rlam/activities/planner"
 	"rlam/internal/canon"
 	"rlam/internal/scripted"
 	"rlam/internal/store"
@@ -106,7 +105,7 @@ func New(c Config) (*Host, error) {
 		Store: s, Executors: executors, Scratch: filepath.Join(c.Store, "attempts"),
 		Identity: cmp.Or(c.Identity, fmt.Sprintf("%d@%s", os.Getpid(), host)),
 		Closing:  h.archive.closing,
-		Models:   activities.Models{Client: &planner.Client{}, BaseURL: c.BaseURL, Key: c.Key, Scripted: h.models.serve},
+		Models:   activities.Models{BaseURL: c.BaseURL, Key: c.Key, Scripted: h.models.serve},
 	})
 	if err != nil {
 		return nil, err

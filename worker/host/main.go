@@ -91,6 +91,10 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 		fmt.Fprintf(stderr, "%s takes no arguments, and was given %q\n", set.Name(), set.Arg(0))
 		return f, errUsage
 	}
+	if f.parallel < 0 || f.stop < 0 {
+		fmt.Fprintf(stderr, "%s: --parallel and --stop-timeout can't be negative\n", set.Name())
+		return f, errUsage
+	}
 	return f, nil
 }
 

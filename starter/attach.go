@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rlam/internal/store"
+	"rlam/starter/follow"
+)
+
+// recap says that what follows has happened before, up to follow.CaughtUp.
+type recap struct {
+	Run string `json:"run"`
+}
+
+func (recap) MessageType() string { return "recap" }
+
+// interrupted says that the command ends and the run does not.
+type interrupted struct {
+	Run  string   `json:"run"`
+	Next []string `json:"next"`
+}
+
+func (interrupted) MessageType() string { return "interrupted" }
+
+// resultMessage is a run's result, for people: the JSON itself.
+type resultMessage struct{ follow.Value }
+
+func (resultMessage) MessageType() string { return "result" }
+
+// ticker is a printer that also speaks when nothing happens for a while.
+type ticker interface{ Tick(now time.Time) }
+
+// attach follows a run to its end and says how it ended. When a signal ends ctx, it
+// says how to go on.
+func (c *connection) attach(ctx context.Context, id, runID string, s store.Store) error {
+	stop := c.tick()
+	end, err := c.follower(id, s).Follow(ctx, runID, func(e follow.Event) { c.words.Print(e) })
+	stop()
+	if err != nil {
+		if errors.Is(context.Cause(ctx), errInterrupted) {
+			c.words.Print(interrupted{Run: id, Next: []string{
+				fmt.Sprintf("%s resume %s", c.program(), id), fmt.Sprintf("%s cancel %s", c.program(), id),
+			}})
+			return &codedError{code: exitInterrupted}
+		}
+		return err
+	}
+	return c.conclude(end)
+}
+
+// tick lets the printer speak up once a second, until stop.
+func (c *connection) tick() (stop func()) {
+	t, ok := c.words.(ticker)
+	if !ok {
+		return func() {}
+	}
+	every := time.NewTicker(time.Second)
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-every.C:
+				t.Tick(now)
+			}
+		}
+	}()
+	return func() { every.Stop(); close(done); <-ended }
+}
+
+// conclude prints a run's result, as data, and how the run ended.
+func (c *connection) conclude(end *follow.End) error {
+	end.Next = c.next(end)
+	if end.Completed() && !c.json {
+		c.printer.Print(resultMessage{end.Result})
+	}
+	c.words.Print(*end)
+	return ended(end)
+}
+
+// next are commands worth a try now.
+func (c *connection) next(end *follow.End) []string {
+	p := c.program()
+	if end.Status == follow.Running {
+		return []string{p + " resume " + end.Run, p + " cancel " + end.Run}
+	}
+	next := []string{fmt.Sprintf("%s show %s", p, end.Run)}
+	if n := end.Counters.Steps; n > 0 {
+		if end.Completed() {
+			n = min(2, n) // the last holds only the result
+		}
+		next = append(next, fmt.Sprintf("%s show %s --step %d", p, end.Run, n))
+	}
+	if end.Completed() {
+		next = append(next, fmt.Sprintf("%s result %s > result.json", p, end.Run))
+	}
+	return next
+}

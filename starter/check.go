@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"rlam/internal/scripted"
+	"rlam/schemas"
+)
+
+func newCheckCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "check FILE...", Short: "Check study, action, plan and scenario files",
+		Long: `Check study, action, plan and scenario files, and report every problem with its
+place.
+
+What kind of file it is shows in its members. With a study, the files it names
+are checked too: actions, inputs, and the planner's.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return runCheck(a, args) },
+	}
+}
+
+// checked is what came of checking a file.
+type checked struct {
+	File     string           `json:"file"`
+	Kind     string           `json:"kind"` // study, action, plan or scenario
+	Problems schemas.Problems `json:"problems"`
+}
+
+func (checked) MessageType() string { return "checked" }
+
+func runCheck(a *app, files []string) error {
+	bad := false
+	for _, file := range files {
+		m := checked{File: file, Kind: kindOf(file), Problems: schemas.Problems{}}
+		m.Problems = append(m.Problems, checkFile(m.Kind, file)...)
+		bad = bad || len(m.Problems) > 0
+		a.printer.Print(m)
+	}
+	if bad {
+		return &codedError{code: exitUsage}
+	}
+	return nil
+}
+
+func checkFile(kind, file string) schemas.Problems {
+	switch kind {
+	case "action":
+		_, problems := schemas.LoadAction(file)
+		return problems
+	case "plan":
+		_, problems := schemas.LoadPlan(file)
+		return problems
+	case "scenario":
+		return checkScenario(file)
+	}
+	study, problems := schemas.LoadStudy(file)
+	if len(problems) > 0 {
+		return problems
+	}
+	return checkStudy(study, nil)
+}
+
+func checkScenario(file string) schemas.Problems {
+	text, err := os.ReadFile(file)
+	if err == nil {
+		_, err = scripted.Load(text)
+	}
+	if err != nil {
+		return schemas.Problems{{File: file, Message: err.Error()}}
+	}
+	return nil
+}
+
+// kindOf tells by its members what a file is meant to be: a study, unless most of its
+// members speak for something else.
+func kindOf(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "study"
+	}
+	members := map[string]any{}
+	if yaml.Unmarshal(text, &members) != nil {
+		return "study"
+	}
+	best, most := "study", 0
+	for _, k := range []struct {
+		kind  string
+		names []string
+	}{
+		{"study", []string{"title", "goal", "actions", "planner", "inputs", "limits", "accept"}},
+		{"action", []string{"name", "version", "summary", "params", "returns", "effects", "reproducibility", "run"}},
+		{"plan", []string{"calls"}},
+		{"scenario", []string{"rules", "model"}},
+	} {
+		n := 0
+		for name := range members {
+			if slices.Contains(k.names, name) {
+				n++
+			}
+		}
+		if n > most {
+			best, most = k.kind, n
+		}
+	}
+	return best
+}
+
+// checkStudy checks the files that a study names, with the actions that are added to it.
+func checkStudy(study *schemas.LoadedStudy, actions []string) schemas.Problems {
+	var problems schemas.Problems
+	refuse := func(pointer, format string, args ...any) {
+		problems = append(problems, schemas.Problem{File: study.Path, Pointer: pointer, Message: fmt.Sprintf(format, args...)})
+	}
+	registry, err := schemas.NewRegistry()
+	if err != nil {
+		refuse("", "%v", err)
+		return problems
+	}
+	_, found := registry.Resolve(study, actions...)
+	problems = append(problems, found...)
+
+	beside := func(name string) string {
+		if filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(filepath.Dir(study.Path), name)
+	}
+	names := make([]string, 0, len(study.Study.Inputs))
+	for name := range study.Study.Inputs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		file := study.Study.Inputs[name].File
+		if file == "" { // of another run, or a digest alone
+			continue
+		}
+		if info, err := os.Stat(beside(file)); err != nil {
+			refuse("/inputs/"+name+"/file", "the file %q can't be read: %v", file, err)
+		} else if !info.Mode().IsRegular() {
+			refuse("/inputs/"+name+"/file", "%q is no file", file)
+		}
+	}
+	switch p := study.Study.Planner; {
+	case p.Plan != "":
+		_, found := schemas.LoadPlan(beside(p.Plan))
+		problems = append(problems, found...)
+	case p.Scripted != "":
+		problems = append(problems, checkScenario(beside(p.Scripted))...)
+	}
+	return problems
+}

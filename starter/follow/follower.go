@@ -1,0 +1,199 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+
+	"rlam/worker/host"
+)
+
+const (
+	// silence is how long a server may be gone before following it is given up.
+	silence = 2 * time.Minute
+	pause   = time.Second
+)
+
+// Follower reads the history of one run.
+type Follower struct {
+	Client   client.Client
+	Contents Contents
+	ID       string                        // workflow ID
+	URL      func(id, runID string) string // where Temporal UI shows a run; optional
+}
+
+// Follow tells what has happened, then [CaughtUp], then what happens until the run
+// ends or ctx does. runID is the Temporal run to begin with; "" is the first.
+func (f Follower) Follow(ctx context.Context, runID string, emit func(Event)) (*End, error) {
+	a, err := f.read(ctx, runID, true, emit)
+	if err != nil {
+		return nil, err
+	}
+	return a.End, nil
+}
+
+// Account is all that a run's history tells at one moment.
+type Account struct {
+	End   *End // how it ended; of an open run, how it stands
+	Turns []Turn
+	// Runs are the IDs of the Temporal runs that it consists of, and of those that a
+	// reset went back from.
+	Runs []string
+}
+
+// Open says whether the run goes on.
+func (a *Account) Open() bool { return a.End.Status == Running }
+
+// Read tells what has happened so far.
+func (f Follower) Read(ctx context.Context, emit func(Event)) (*Account, error) {
+	return f.read(ctx, "", false, emit)
+}
+
+func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(Event)) (*Account, error) {
+	if runID == "" {
+		var err error
+		if runID, err = f.first(ctx); err != nil {
+			return nil, err
+		}
+	}
+	account := &Account{}
+	t := f.tale(emit, false)
+	for {
+		account.Runs = append(account.Runs, runID)
+		t.begin(runID)
+		open, err := f.history(ctx, t, wait)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case open:
+			account.End = t.standing(Running, t.clock.last)
+		case t.next != "":
+			runID = t.next
+			continue
+		case t.end.Status == Unsealed:
+			// Terminated by a reset, perhaps: then the ID belongs to another Temporal run.
+			latest, err := f.latest(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if latest != runID {
+				if runID, err = f.first(ctx); err != nil {
+					return nil, err
+				}
+				t = f.tale(emit, true)
+				continue
+			}
+			account.End = t.end
+		default:
+			account.End = t.end
+		}
+		account.Turns = t.turns
+		for _, base := range t.bases {
+			if !slices.Contains(account.Runs, base) {
+				account.Runs = append(account.Runs, base)
+			}
+		}
+		return account, nil
+	}
+}
+
+func (f Follower) tale(emit func(Event), silent bool) *tale {
+	return &tale{id: f.ID, url: f.URL, contents: f.Contents, payloads: host.DataConverter(), emit: emit, silent: silent}
+}
+
+// latest is the newest Temporal run of the ID.
+func (f Follower) latest(ctx context.Context) (string, error) {
+	d, err := f.Client.DescribeWorkflowExecution(ctx, f.ID, "")
+	if err != nil {
+		return "", fmt.Errorf("looking up run %q: %w", f.ID, err)
+	}
+	return d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), nil
+}
+
+// first is the Temporal run that the newest one goes back to.
+func (f Follower) first(ctx context.Context) (string, error) {
+	runID, err := f.latest(ctx)
+	for err == nil {
+		it := f.Client.GetWorkflowHistory(ctx, f.ID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		e, nextErr := it.Next()
+		if nextErr != nil {
+			return "", fmt.Errorf("reading the history of run %q: %w", f.ID, nextErr)
+		}
+		before := e.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
+		if before == "" {
+			return runID, nil
+		}
+		runID = before
+	}
+	return "", err
+}
+
+// history tells one Temporal run's history. With wait, it returns when that is closed,
+// and a server that is gone for a while is waited for.
+func (f Follower) history(ctx context.Context, t *tale, wait bool) (open bool, err error) {
+	var seen int64
+	var goneSince time.Time
+	for live := false; ; {
+		got := false
+		it := f.Client.GetWorkflowHistory(ctx, f.ID, t.runID, live, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for err = nil; err == nil && it.HasNext(); {
+			e, next := it.Next()
+			if err = next; err != nil || e.GetEventId() <= seen {
+				continue
+			}
+			seen, got = e.GetEventId(), true
+			if err := t.add(ctx, e); err != nil {
+				return false, fmt.Errorf("reading event %d of run %q: %w", seen, f.ID, err)
+			}
+		}
+		if got {
+			goneSince = time.Time{}
+		}
+		switch {
+		case t.end != nil || t.next != "":
+			return false, nil
+		case ctx.Err() != nil:
+			return true, ctx.Err()
+		case err != nil && (!wait || !passing(err) || !goneSince.IsZero() && time.Since(goneSince) > silence):
+			return true, fmt.Errorf("reading the history of run %q: %w", f.ID, err)
+		case err != nil:
+			if goneSince.IsZero() {
+				goneSince = time.Now()
+				t.tell(Notice{Text: "the Temporal server does not answer; waiting for it"})
+			}
+			if !sleep(ctx, pause) {
+				return true, ctx.Err()
+			}
+		case !wait:
+			return true, nil
+		case !live:
+			live = true
+			t.tell(CaughtUp{})
+		}
+	}
+}
+
+// passing says whether an error is of a server that may come back.
+func passing(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var deadline *serviceerror.DeadlineExceeded
+	return errors.As(err, &unavailable) || errors.As(err, &deadline) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

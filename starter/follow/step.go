@@ -1,0 +1,242 @@
+package follow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"rlam/activities/executor"
+	"rlam/activities/planner"
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
+)
+
+// Step is all that the store holds of one step of a run.
+type Step struct {
+	Index    int             `json:"step"`
+	Proposal canon.Digest    `json:"proposal"`
+	Record   canon.Digest    `json:"record,omitzero"` // of what came of it; none while the step is open
+	Model    record.Model    `json:"model"`
+	Usage    record.Usage    `json:"usage"`
+	Outcome  string          `json:"outcome"`
+	Prompt   *Prompt         `json:"prompt,omitempty"` // none where a plan is the planner
+	Answer   *planner.Answer `json:"answer,omitempty"`
+	Reason   string          `json:"reason,omitempty"`
+	Calls    []StepCall      `json:"calls"`
+	Result   *StepResult     `json:"result,omitempty"`
+}
+
+// Prompt is what the planner was sent.
+type Prompt struct {
+	Digest      canon.Digest      `json:"digest"`
+	Model       string            `json:"model"`
+	Mode        string            `json:"mode"`
+	Temperature float32           `json:"temperature"`
+	MaxTokens   int               `json:"max_tokens"`
+	Tokens      int               `json:"tokens"` // estimated
+	Messages    []planner.Message `json:"messages"`
+	New         int               `json:"new"`     // index of the first message that was not in the prompt before
+	Stubbed     []int             `json:"stubbed"` // indices of those that were shortened to fit
+	Body        canon.Digest      `json:"body"`    // of the exact bytes
+}
+
+// StepCall is a call with its verdicts and attempts.
+type StepCall struct {
+	ID       string            `json:"id"`
+	Name     string            `json:"name,omitempty"`
+	Action   string            `json:"action"`
+	Why      string            `json:"why,omitempty"`
+	Params   Value             `json:"params"`
+	Uses     []record.Use      `json:"uses,omitempty"`
+	After    []string          `json:"after,omitempty"`
+	Decision string            `json:"decision"`
+	Verdicts []Verdict         `json:"verdicts"`
+	Status   record.CallStatus `json:"status,omitempty"`
+	Attempts []StepAttempt     `json:"attempts,omitempty"`
+}
+
+// Verdict is what one gate said.
+type Verdict struct {
+	Gate     string       `json:"gate"`
+	Version  int          `json:"version"`
+	Decision string       `json:"decision"`
+	Rule     string       `json:"rule,omitempty"`
+	Reason   string       `json:"reason,omitempty"`
+	Facts    canon.Digest `json:"facts,omitzero"`
+}
+
+// StepAttempt is an attempt with all that it left.
+type StepAttempt struct {
+	record.AttemptRecord
+	OutputValue      Value             `json:"output_value,omitzero"`
+	Failure          *executor.Failure `json:"failure,omitempty"`
+	EnvironmentValue *executor.Env     `json:"environment_value,omitempty"`
+}
+
+// StepResult is a result that the planner handed in.
+type StepResult struct {
+	Value    Value        `json:"value"`
+	Uses     []record.Use `json:"uses,omitempty"`
+	Verdicts []Verdict    `json:"verdicts"`
+	Decision string       `json:"decision"`
+}
+
+// NoStepError says that a run has no such step.
+type NoStepError struct{ Step, Steps int }
+
+func (e *NoStepError) Error() string {
+	return fmt.Sprintf("there is no step %d: the run has the steps 1 to %d so far", e.Step, e.Steps)
+}
+
+// Step reads step n of the chain from run to head.
+func (c Contents) Step(ctx context.Context, run, head canon.Digest, n int) (*Step, error) {
+	if c.Store == nil {
+		return nil, errNoStore
+	}
+	links, err := record.Chain(ctx, c.Store, run, head)
+	if err != nil {
+		return nil, err
+	}
+	last := 0
+	for i, l := range links {
+		p, ok := l.Record.(*record.Proposal)
+		if !ok {
+			continue
+		}
+		if last = p.Index; last != n {
+			continue
+		}
+		s, err := c.proposed(ctx, l.Digest, p)
+		if err != nil {
+			return nil, fmt.Errorf("reading step %d: %w", n, err)
+		}
+		if i+1 < len(links) {
+			if rec, ok := links[i+1].Record.(*record.Step); ok {
+				s.Record = links[i+1].Digest
+				c.happened(ctx, s, rec)
+			}
+		}
+		return s, nil
+	}
+	return nil, &NoStepError{Step: n, Steps: last}
+}
+
+func (c Contents) proposed(ctx context.Context, d canon.Digest, p *record.Proposal) (*Step, error) {
+	s := &Step{Index: p.Index, Proposal: d, Model: p.Model, Usage: p.Usage, Outcome: p.Outcome, Answer: &planner.Answer{}}
+	if err := c.open(ctx, p.Answer, s.Answer); err != nil {
+		return nil, err
+	}
+	if !p.Reason.IsZero() {
+		s.Reason = c.text(ctx, record.Ref{Digest: p.Reason})
+	}
+	if !p.Request.IsZero() {
+		var err error
+		if s.Prompt, err = c.prompt(ctx, p.Request); err != nil {
+			return nil, err
+		}
+	}
+	for i, call := range p.Calls {
+		sc := c.stepCall(ctx, call)
+		if i < len(s.Answer.Calls) {
+			sc.Why = s.Answer.Calls[i].Why
+		}
+		s.Calls = append(s.Calls, sc)
+	}
+	if r := p.Result; r != nil {
+		s.Result = &StepResult{Value: c.Value(ctx, record.Ref{Digest: r.Value}), Uses: r.Uses, Verdicts: c.verdicts(ctx, r.Verdicts), Decision: r.Decision}
+	}
+	return s, nil
+}
+
+func (c Contents) stepCall(ctx context.Context, call record.Call) StepCall {
+	return StepCall{
+		ID: call.ID, Name: call.Name, Action: call.Action, Params: c.Value(ctx, record.Ref{Digest: call.Params}),
+		Uses: call.Uses, After: call.After, Decision: call.Decision, Verdicts: c.verdicts(ctx, call.Verdicts),
+	}
+}
+
+func (c Contents) verdicts(ctx context.Context, from []record.Verdict) []Verdict {
+	to := make([]Verdict, 0, len(from))
+	for _, v := range from {
+		to = append(to, Verdict{Gate: v.Gate, Version: v.Version, Decision: v.Decision, Rule: v.Rule, Facts: v.Facts, Reason: c.text(ctx, record.Ref{Digest: v.Reason})})
+	}
+	return to
+}
+
+// request is the content of a planner's turn, as package activities writes it: what
+// was new since its parent.
+type request struct {
+	Parent      canon.Digest      `json:"parent"`
+	Messages    []planner.Message `json:"messages"`
+	Stubbed     []int             `json:"stubbed"`
+	Model       string            `json:"model"`
+	Mode        string            `json:"mode"`
+	Temperature float32           `json:"temperature"`
+	MaxTokens   int               `json:"max_tokens"`
+	Tokens      int               `json:"tokens"`
+	Body        canon.Digest      `json:"body"`
+}
+
+// prompt puts a request together with those that came before it, as they were sent.
+func (c Contents) prompt(ctx context.Context, d canon.Digest) (*Prompt, error) {
+	var all []planner.Message
+	var last request
+	news := 0
+	for at := d; !at.IsZero(); {
+		var r request
+		if err := c.open(ctx, at, &r); err != nil {
+			return nil, err
+		}
+		if at == d {
+			last, news = r, len(r.Messages)
+		}
+		all = append(append([]planner.Message{}, r.Messages...), all...)
+		at = r.Parent
+	}
+	p := &Prompt{
+		Digest: d, Model: last.Model, Mode: last.Mode, Temperature: last.Temperature, MaxTokens: last.MaxTokens, Tokens: last.Tokens,
+		Messages: all, New: len(all) - news, Stubbed: last.Stubbed, Body: last.Body,
+	}
+	for _, i := range p.Stubbed {
+		if i < len(p.Messages) {
+			p.Messages[i].Content = p.Messages[i].Stub
+		}
+	}
+	return p, nil
+}
+
+// happened adds what came of a step's calls.
+func (c Contents) happened(ctx context.Context, s *Step, rec *record.Step) {
+	for i, call := range rec.Calls {
+		if i >= len(s.Calls) {
+			return
+		}
+		why := s.Calls[i].Why
+		s.Calls[i] = c.stepCall(ctx, call.Call) // of a deferred call, as judged in the end
+		s.Calls[i].Why, s.Calls[i].Status = why, call.Status
+		for _, a := range call.Attempts {
+			s.Calls[i].Attempts = append(s.Calls[i].Attempts, c.stepAttempt(ctx, a))
+		}
+	}
+}
+
+func (c Contents) stepAttempt(ctx context.Context, a record.AttemptRecord) StepAttempt {
+	out := StepAttempt{AttemptRecord: a}
+	if !a.Output.IsZero() {
+		out.OutputValue = c.Value(ctx, record.Ref{Digest: a.Output})
+	}
+	if a.Error != nil && !a.Error.Detail.IsZero() {
+		var f executor.Failure
+		if c.open(ctx, a.Error.Detail, &f) == nil {
+			out.Failure = &f
+		}
+	}
+	if !a.Environment.IsZero() {
+		var env executor.Env
+		if b, err := store.Read(ctx, c.Store, a.Environment, record.MaxContent); err == nil && json.Unmarshal(b, &env) == nil {
+			out.EnvironmentValue = &env
+		}
+	}
+	return out
+}

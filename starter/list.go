@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/starter/follow"
+	"rlam/worker/host"
+	"rlam/workflows"
+)
+
+// listOptions are the flags of ls.
+type listOptions struct {
+	store string
+	n     int
+}
+
+func newListCommand(a *app) *cobra.Command {
+	var o listOptions
+	c := &cobra.Command{
+		Use: "ls", Short: "List the runs of a store, the newest first",
+		Long: `List the runs of a store, the newest first.
+
+The store knows which runs there are; how they stand, the Temporal server knows.
+No server is started for it: without one the status is "unknown".`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runList(c.Context(), a, o) },
+	}
+	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store; $RLAM_STORE or $RLAM_HOME/store by default")
+	c.Flags().IntVarP(&o.n, "number", "n", 20, "at most so many runs; 0 for all")
+	return c
+}
+
+// unknown is the status of a run whose server can't be asked or has forgotten it.
+const unknown record.Status = "unknown"
+
+// listedRun is a line of ls.
+type listedRun struct {
+	Run     string        `json:"run"`
+	Title   string        `json:"title"`
+	Status  record.Status `json:"status"`
+	Steps   *int          `json:"steps"` // null where it isn't known
+	Started time.Time     `json:"started"`
+}
+
+func (listedRun) MessageType() string { return "listed_run" }
+
+// listEnd closes a listing.
+type listEnd struct {
+	Store string `json:"store"`
+	Shown int    `json:"shown"`
+	Runs  int    `json:"runs"`
+}
+
+func (listEnd) MessageType() string { return "list_end" }
+
+func runList(ctx context.Context, a *app, o listOptions) error {
+	dir, err := a.storeDir(o.store)
+	if err != nil {
+		return err
+	}
+	runs, err := listRuns(ctx, dir)
+	if err != nil {
+		return err
+	}
+	end := listEnd{Store: dir, Runs: len(runs)}
+	if o.n > 0 && len(runs) > o.n {
+		runs = runs[:o.n]
+	}
+	end.Shown = len(runs)
+	if len(runs) > 0 {
+		s, err := existingStore(dir)
+		if err != nil {
+			return err
+		}
+		c, err := a.reach(ctx)
+		if err != nil {
+			a.notef("The status is not known: %v", err)
+		} else {
+			defer c.close()
+		}
+		for _, r := range runs {
+			row, err := listedRunOf(ctx, c, s, r)
+			if err != nil {
+				return err
+			}
+			a.printer.Print(row)
+		}
+	}
+	a.printer.Print(end)
+	return nil
+}
+
+func listedRunOf(ctx context.Context, c *connection, s store.Store, r listed) (listedRun, error) {
+	row := listedRun{Run: r.ID, Status: unknown}
+	var err error
+	if row.Started, err = time.Parse(time.RFC3339Nano, r.Started); err != nil {
+		return row, err
+	}
+	raw, err := store.Read(ctx, s, r.Record.Study, record.MaxContent)
+	if err != nil {
+		return row, err
+	}
+	var study struct {
+		Title string `json:"title"`
+	}
+	if err := json.Unmarshal(raw, &study); err != nil {
+		return row, err
+	}
+	row.Title = study.Title
+	if c == nil {
+		return row, nil
+	}
+	status, steps, err := c.standing(ctx, r.ID)
+	row.Status = status
+	if steps >= 0 {
+		row.Steps = &steps
+	}
+	return row, err
+}
+
+// standing asks the server how a run stands, by the newest of its history alone. Steps
+// is -1 where they aren't known.
+func (c *connection) standing(ctx context.Context, id string) (record.Status, int, error) {
+	d, err := c.client.DescribeWorkflowExecution(ctx, id, "")
+	var none *serviceerror.NotFound
+	if errors.As(err, &none) {
+		return unknown, -1, nil
+	}
+	if err != nil {
+		return unknown, -1, err
+	}
+	info := d.GetWorkflowExecutionInfo()
+	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		steps, err := c.stepsSoFar(ctx, info.GetExecution())
+		return follow.Running, steps, err
+	}
+	var r workflows.StudyResult
+	switch err := c.client.GetWorkflow(ctx, id, info.GetExecution().GetRunId()).Get(ctx, &r); {
+	case err == nil:
+	case !detailsOf(err, &r):
+		return follow.Unsealed, -1, nil
+	}
+	return r.Status, r.Counters.Steps, nil
+}
+
+// stepsSoFar looks for the newest planner's turn at the end of the history.
+func (c *connection) stepsSoFar(ctx context.Context, e *commonpb.WorkflowExecution) (int, error) {
+	h, err := c.client.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
+		Namespace: c.namespace(), Execution: e, MaximumPageSize: 100,
+	})
+	if err != nil {
+		return -1, err
+	}
+	for _, event := range h.GetHistory().GetEvents() {
+		var turn workflows.PlanResult
+		done := event.GetActivityTaskCompletedEventAttributes()
+		if done != nil && host.DataConverter().FromPayloads(done.GetResult(), &turn) == nil && turn.Outcome != "" {
+			return turn.Counters.Steps, nil
+		}
+	}
+	return -1, nil
+}
+
+// detailsOf reads the result that a run left with the error it ended with.
+func detailsOf(err error, r *workflows.StudyResult) bool {
+	var failed *temporal.ApplicationError
+	var cancelled *temporal.CanceledError
+	switch {
+	case errors.As(err, &cancelled):
+		err = cancelled.Details(r)
+	case errors.As(err, &failed):
+		err = failed.Details(r)
+	default:
+		return false
+	}
+	return err == nil && r.Status != ""
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/worker/host"
+	"rlam/workflows"
+)
+
+// located is a run as the server describes it.
+type located struct {
+	ID        string
+	RunID     string // Temporal's newest
+	Status    enumspb.WorkflowExecutionStatus
+	TaskQueue string
+	StoreDir  string       // as its memo names it
+	Record    canon.Digest // of the run, likewise
+}
+
+func (l *located) open() bool { return l.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING }
+
+// store opens the run's store, or says why it can't be reached.
+func (l *located) store() (*store.Folder, error) { return existingStore(l.StoreDir) }
+
+// last is how people spell the newest run of the store.
+const last = "@last"
+
+// unknownRunError says that there is no such run.
+type unknownRunError struct {
+	id, nearest string
+}
+
+func (e *unknownRunError) Error() string {
+	switch {
+	case e.id == last:
+		return "there is no run in the store yet"
+	case e.nearest == "":
+		return fmt.Sprintf("there is no run %q", e.id)
+	}
+	return fmt.Sprintf("there is no run %q; did you mean %q?", e.id, e.nearest)
+}
+
+// locate looks up a run by its id or as @last; storeDir is where @last and ids that are
+// near are looked for.
+func (c *connection) locate(ctx context.Context, id, storeDir string) (*located, error) {
+	if id == last {
+		runs, err := listRuns(ctx, storeDir)
+		if err != nil {
+			return nil, err
+		}
+		if len(runs) == 0 {
+			return nil, &unknownRunError{id: id}
+		}
+		id = runs[0].ID
+	}
+	d, err := c.client.DescribeWorkflowExecution(ctx, id, "")
+	var none *serviceerror.NotFound
+	var malformed *serviceerror.InvalidArgument
+	switch {
+	case errors.As(err, &none), errors.As(err, &malformed):
+		return nil, &unknownRunError{id: id, nearest: nearest(id, c.knownIDs(ctx, storeDir))}
+	case err != nil:
+		return nil, fmt.Errorf("looking up run %q: %w", id, err)
+	}
+	info := d.GetWorkflowExecutionInfo()
+	if info.GetType().GetName() != workflows.StudyName {
+		return nil, badUsage("%q is a workflow of type %q and no run of a study", id, info.GetType().GetName())
+	}
+	l := &located{ID: id, RunID: info.GetExecution().GetRunId(), Status: info.GetStatus(), TaskQueue: info.GetTaskQueue()}
+	var run string
+	memo := info.GetMemo().GetFields()
+	err = errors.Join(fromMemo(memo[host.MemoStore], &l.StoreDir), fromMemo(memo[host.MemoRun], &run))
+	if err == nil && run != "" {
+		l.Record, err = canon.Parse(run)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the memo of run %q: %w", id, err)
+	}
+	return l, nil
+}
+
+func fromMemo(p *commonpb.Payload, v any) error {
+	if p == nil {
+		return nil
+	}
+	return host.DataConverter().FromPayload(p, v)
+}
+
+// knownIDs are the ids of the store's runs and of the server's newest. They only serve
+// to guess what was meant, so that errors count for nothing.
+func (c *connection) knownIDs(ctx context.Context, storeDir string) []string {
+	var ids []string
+	if runs, err := listRuns(ctx, storeDir); err == nil {
+		for _, r := range runs {
+			ids = append(ids, r.ID)
+		}
+	}
+	list, err := c.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: c.namespace(), PageSize: 500, Query: fmt.Sprintf("WorkflowType = '%s'", workflows.StudyName),
+	})
+	if err == nil {
+		for _, e := range list.GetExecutions() {
+			ids = append(ids, e.GetExecution().GetWorkflowId())
+		}
+	}
+	return ids
+}
+
+// listed is a run that the store lists.
+type listed struct {
+	ID      string
+	Digest  canon.Digest
+	Record  *record.Run
+	Started string
+}
+
+// listRuns reads the store's runs, the newest first. A store that isn't there has none.
+func listRuns(ctx context.Context, storeDir string) ([]listed, error) {
+	s, err := existingStore(storeDir)
+	if err != nil {
+		return nil, nil
+	}
+	var keys []string
+	for key, err := range s.List(ctx, host.RunPrefix) {
+		if err != nil {
+			return nil, fmt.Errorf("listing the runs of the store %q: %w", storeDir, err)
+		}
+		keys = append(keys, key)
+	}
+	slices.Reverse(keys)
+	runs := make([]listed, 0, len(keys))
+	for _, key := range keys {
+		value, err := s.Entry(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		d, err := canon.Parse(string(value))
+		if err != nil {
+			return nil, fmt.Errorf("reading entry %q of the store: %w", key, err)
+		}
+		var r record.Run
+		if err := record.Load(ctx, s, d, &r); err != nil {
+			return nil, err
+		}
+		runs = append(runs, listed{ID: r.ID, Digest: d, Record: &r, Started: r.Started})
+	}
+	return runs, nil
+}
+
+// nearest is the id most like the one that was given, if any is at all: one that begins
+// with it, or else the one with the fewest letters to change.
+func nearest(id string, ids []string) string {
+	best, least := "", 1+len(id)/3
+	for _, other := range ids {
+		if id != "" && strings.HasPrefix(other, id) {
+			return other
+		}
+		if d := distance(id, other); d < least {
+			best, least = other, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out or replaced to get from a to b.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"rlam/starter/follow"
+)
+
+// resultOptions are the flags of result.
+type resultOptions struct {
+	store string
+	wait  bool
+}
+
+func newResultCommand(a *app) *cobra.Command {
+	var o resultOptions
+	c := &cobra.Command{
+		Use: "result RUN", Short: "Print a run's result, as JSON",
+		Long: `Print a run's result on stdout, as JSON and nothing else.
+
+Of a run that is still open there is none yet: that is an error, unless --wait
+says to wait for it. Waiting runs no worker; resume does.`,
+		Example: "  starter result @last | jq .parameters",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runResult(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
+	c.Flags().BoolVar(&o.wait, "wait", false, "wait for the run's end")
+	return c
+}
+
+func runResult(ctx context.Context, a *app, id string, o resultOptions) error {
+	dir, err := a.storeDir(o.store)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	l, err := c.locate(ctx, id, dir)
+	if err != nil {
+		return err
+	}
+	s, storeErr := l.store()
+	f := c.follower(l.ID, readable(s))
+	var end *follow.End
+	if o.wait {
+		end, err = f.Follow(ctx, "", func(follow.Event) {})
+	} else {
+		var account *follow.Account
+		if account, err = f.Read(ctx, func(follow.Event) {}); err == nil {
+			end = account.End
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case end.Status == follow.Running:
+		a.notef("Run %s is still running, in step %d. Wait for it with --wait, or go on with it by: %s resume %s", l.ID, end.Counters.Steps, a.program(), l.ID)
+		return &codedError{code: exitNoResult}
+	case !end.Completed():
+		a.notef("Run %s ended without a result: %s. %s", l.ID, end.Status, end.Reason)
+		return &codedError{code: exitNoResult}
+	case len(end.Result.Value) == 0:
+		return storeErr // the history knows the result by its digest alone
+	}
+	a.printer.Print(resultMessage{end.Result})
+	return nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"rlam/starter/follow"
+)
+
+// showOptions are the flags of show.
+type showOptions struct {
+	store string
+	step  int
+}
+
+func newShowCommand(a *app) *cobra.Command {
+	var o showOptions
+	c := &cobra.Command{
+		Use: "show RUN", Short: "Show what a run did, and how it stands",
+		Long: `Show what a run did, and how it stands.
+
+With --step, show one step in full: the prompt as it was sent, the answer,
+parameters, verdicts, attempts with their outputs, errors and environments. With
+--json the prompt is whole; as text, messages that an earlier step has sent are
+one line each.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return runShow(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
+	c.Flags().IntVar(&o.step, "step", 0, "show step `N` in full")
+	return c
+}
+
+// stepMessage is one step in full.
+type stepMessage struct {
+	Run string `json:"run"`
+	*follow.Step
+	// Attempts are those of a step that is still open, from the history.
+	Attempts []follow.Attempt `json:"history_attempts,omitempty"`
+}
+
+func (stepMessage) MessageType() string { return "step" }
+
+// standingMessage says what the history alone does not tell of a run.
+type standingMessage struct {
+	Run       string            `json:"run"`
+	Open      bool              `json:"open"`
+	Served    bool              `json:"served"` // whether a worker serves an open run
+	TaskQueue string            `json:"task_queue"`
+	Foreign   bool              `json:"own_worker,omitempty"` // it needs a worker with actions of its own
+	Leftovers []follow.Leftover `json:"leftovers"`
+	Next      []string          `json:"next,omitempty"`
+}
+
+func (standingMessage) MessageType() string { return "standing" }
+
+func runShow(ctx context.Context, a *app, id string, o showOptions) error {
+	if o.step < 0 {
+		return badUsage("--step %d: steps are numbered from 1", o.step)
+	}
+	dir, err := a.storeDir(o.store)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	l, err := c.locate(ctx, id, dir)
+	if err != nil {
+		return err
+	}
+	s, storeErr := l.store()
+	f := c.follower(l.ID, readable(s))
+	if o.step > 0 {
+		if storeErr != nil {
+			return storeErr
+		}
+		return showStep(ctx, a, f, l, o.step)
+	}
+	a.printer.Print(recap{Run: l.ID})
+	account, err := f.Read(ctx, func(e follow.Event) { a.printer.Print(e) })
+	if err != nil {
+		return err
+	}
+	m := standingMessage{Run: l.ID, Open: account.Open(), TaskQueue: l.TaskQueue, Leftovers: []follow.Leftover{}}
+	if s != nil {
+		left, err := f.Contents.Leftovers(ctx, account)
+		if err != nil {
+			return err
+		}
+		m.Leftovers = append(m.Leftovers, left...)
+	}
+	if m.Open {
+		if m.Served, err = c.served(ctx, l.TaskQueue); err != nil {
+			return err
+		}
+		m.Foreign = foreign(l.TaskQueue, l.StoreDir)
+		m.Next = []string{a.program() + " resume " + l.ID}
+	}
+	a.printer.Print(*account.End)
+	a.printer.Print(m)
+	return nil
+}
+
+func showStep(ctx context.Context, a *app, f follow.Follower, l *located, n int) error {
+	var attempts []follow.Attempt
+	calls := map[string]bool{}
+	account, err := f.Read(ctx, func(e follow.Event) {
+		switch e := e.(type) {
+		case follow.Proposal:
+			for _, c := range e.Calls {
+				if e.Step == n {
+					calls[c.ID] = true
+				}
+			}
+		case follow.Attempt:
+			if calls[e.Call] {
+				attempts = append(attempts, e)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	step, err := f.Contents.Step(ctx, l.Record, account.End.Head, n)
+	var none *follow.NoStepError
+	if errors.As(err, &none) {
+		return &codedError{exitNotFound, err}
+	}
+	if err != nil {
+		return err
+	}
+	m := stepMessage{Run: l.ID, Step: step}
+	if step.Record.IsZero() {
+		m.Attempts = attempts
+	}
+	a.printer.Print(m)
+	return nil
+}

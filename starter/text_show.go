@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"rlam/activities/planner"
+	"rlam/starter/follow"
+)
+
+var unstyled = lipgloss.NewStyle()
+
+// standing says how a run stands beyond its history.
+func (p *textPrinter) standing(m standingMessage) {
+	if len(m.Leftovers) > 0 {
+		p.printf("\n%s\n", p.bold.Render("In the journal, and not in the history"))
+	}
+	for _, l := range m.Leftovers {
+		p.block(callColumn+p.warn.Render("?")+" ", leftoverWords(l, m.Open), unstyled)
+	}
+	if !m.Open {
+		return
+	}
+	switch {
+	case m.Served:
+		p.printf("\nThe run is open, and a worker serves it. To follow it:\n")
+	case m.Foreign:
+		p.printf("\nThe run is open and has no worker. It needs one of your own, on task queue\n%s; then follow it:\n", m.TaskQueue)
+	default:
+		p.printf("\nThe run is open and has no worker. To go on with it:\n")
+	}
+	p.commands(m.Next)
+}
+
+func leftoverWords(l follow.Leftover, open bool) string {
+	what := fmt.Sprintf("call %s, execution %d", l.Call, l.Execution)
+	if l.Kind == "plan" {
+		what = fmt.Sprintf("step %d, planner's turn %d", l.Step, l.Execution)
+	}
+	began := fmt.Sprintf("begun %s by worker %s", localTime(l.Started), l.Worker)
+	switch {
+	case l.Interrupted:
+		return fmt.Sprintf("%s: %s, which stopped; what it had done by then is not known", what, began)
+	case l.InDoubt && open:
+		return fmt.Sprintf("%s: %s; no outcome yet", what, began)
+	case l.InDoubt:
+		return fmt.Sprintf("%s: %s; it left no outcome, and what it did is not known", what, began)
+	case l.Kind == "plan":
+		return fmt.Sprintf("%s: an answer that nobody used, of %s, for %s", what, l.Model, count(l.Usage.Total(), "token"))
+	}
+	return what + ": an outcome that nobody used, " + began
+}
+
+func localTime(s string) string {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return s
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+// step shows a step in full. What it holds is data, and not broken to a width.
+func (p *textPrinter) step(m stepMessage) {
+	p.printf("%s  of run %s\n", p.bold.Render(fmt.Sprintf("step %d", m.Index)), m.Run)
+	model := m.Model.Answered
+	if m.Model.Asked != m.Model.Answered {
+		model += ", asked for as " + m.Model.Asked
+	}
+	p.pairs("model", model, "fingerprint", m.Model.Fingerprint, "outcome", m.Outcome,
+		"tokens", fmt.Sprintf("%s in the prompt, %s in the answer", thousands(m.Usage.Prompt), thousands(m.Usage.Completion)),
+		"proposal", m.Proposal.String(), "record", m.Record.String())
+	if m.Prompt != nil {
+		p.prompt(m.Prompt)
+	}
+	p.answer(m.Answer, m.Reason)
+	for _, c := range m.Calls {
+		p.stepCall(c)
+		for _, a := range m.Attempts {
+			if a.Call == c.ID {
+				p.attempt(a)
+			}
+		}
+	}
+	if r := m.Result; r != nil {
+		p.heading("Result, " + r.Decision)
+		p.verdicts(r.Verdicts)
+		p.data(r.Value)
+	}
+}
+
+func (p *textPrinter) heading(text string) { p.printf("\n%s\n", p.bold.Render(text)) }
+
+func (p *textPrinter) prompt(r *follow.Prompt) {
+	p.heading(fmt.Sprintf("Prompt: %s, temperature %v, about %s", count(len(r.Messages), "message"), r.Temperature, count(r.Tokens, "token")))
+	p.pairs("body", r.Body.String())
+	for i, m := range r.Messages {
+		note := ""
+		if slices.Contains(r.Stubbed, i) {
+			note = ", shortened to fit"
+		}
+		head := fmt.Sprintf("%3d %s%s  ", i+1, m.Role, note)
+		if i < r.New {
+			p.printf("%s\n", p.dim.Render(head+oneLine(messageText(m), p.width-len(head))))
+			continue
+		}
+		p.printf("%s\n", p.dim.Render(head))
+		p.block("      ", messageText(m), unstyled)
+	}
+}
+
+// messageText is what a message says: words, and calls.
+func messageText(m planner.Message) string {
+	parts := []string{}
+	if m.Content != "" {
+		parts = append(parts, m.Content)
+	}
+	for _, t := range m.ToolCalls {
+		parts = append(parts, t.Name+" "+t.Arguments)
+	}
+	return strings.Join(parts, "\n")
+}
+
+func (p *textPrinter) answer(a *planner.Answer, reason string) {
+	finish := ""
+	if a.FinishReason != "" {
+		finish = " (" + a.FinishReason + ")"
+	}
+	p.heading("Answer" + finish)
+	for _, text := range []string{a.Text, a.Refusal, a.Problem, reason} {
+		if text != "" {
+			p.block(callColumn, text, unstyled)
+		}
+	}
+}
+
+func (p *textPrinter) stepCall(c follow.StepCall) {
+	name := c.Name
+	if name != "" {
+		name = " (" + name + ")"
+	}
+	status := string(c.Status)
+	if status == "" {
+		status = c.Decision
+	}
+	p.heading(fmt.Sprintf("Call %s %s%s: %s", c.ID, c.Action, name, status))
+	if c.Why != "" {
+		p.block(callColumn, c.Why, unstyled)
+	}
+	p.data(c.Params)
+	for _, u := range c.Uses {
+		p.printf("%s%s\n", callColumn, p.dim.Render(fmt.Sprintf("%s came from %s of %s", whole(u.At), whole(u.Pointer), u.From)))
+	}
+	p.verdicts(c.Verdicts)
+	for _, a := range c.Attempts {
+		p.stepAttempt(a)
+	}
+}
+
+// whole spells a JSON pointer for people: an empty one means the value itself.
+func whole(pointer string) string {
+	if pointer == "" {
+		return "the whole"
+	}
+	return pointer
+}
+
+func (p *textPrinter) data(v follow.Value) {
+	if len(v.Value) == 0 {
+		p.block(callColumn, v.Preview, unstyled)
+		return
+	}
+	for line := range strings.SplitSeq(indent(v.Value), "\n") {
+		p.printf("%s%s\n", callColumn, printable(line))
+	}
+}
+
+func (p *textPrinter) verdicts(verdicts []follow.Verdict) {
+	for _, v := range verdicts {
+		style := p.good
+		if v.Decision == "refused" {
+			style = p.warn
+		}
+		head := fmt.Sprintf("%sgate %s (version %d) ", callColumn, v.Gate, v.Version)
+		p.printf("%s%s\n", head, style.Render(v.Decision))
+		if v.Reason != "" {
+			p.block(moreColumn, v.Reason, unstyled)
+		}
+	}
+}
+
+func (p *textPrinter) stepAttempt(a follow.StepAttempt) {
+	head := fmt.Sprintf("attempt %d: %s", a.N, a.Status)
+	if a.Adopted {
+		head += ", begun by an earlier attempt"
+	}
+	p.printf("%s%s\n", callColumn, p.bold.Render(head))
+	p.printf("%s%s\n", moreColumn, p.dim.Render(fmt.Sprintf("from %s to %s, isolation %s", localTime(a.Started), localTime(a.Ended), a.Isolation)))
+	if a.Error != nil {
+		p.block(moreColumn, a.Error.Type, p.bad)
+	}
+	if f := a.Failure; f != nil {
+		p.block(moreColumn, f.Message, unstyled)
+		for _, cause := range f.Causes {
+			p.block(moreColumn+"because ", cause, unstyled)
+		}
+		if f.Stderr != "" {
+			p.block(moreColumn+"stderr ", f.Stderr, p.dim)
+		}
+		if len(f.Partial) > 0 {
+			p.data(follow.Value{Value: f.Partial})
+		}
+	}
+	if !a.OutputValue.IsZero() {
+		p.data(a.OutputValue)
+	}
+	for _, art := range a.Artifacts {
+		p.printf("%s%s  %s\n", moreColumn, art.Name, p.dim.Render(fmt.Sprintf("%s  %s", size(art.Size), art.Digest)))
+	}
+	if e := a.EnvironmentValue; e != nil {
+		p.printf("%s%s\n", moreColumn, p.dim.Render("environment "+a.Environment.String()))
+		if id, err := json.Marshal(e.Identity); err == nil {
+			p.block(moreColumn, oneLine(briefJSON(id), 2*p.width), p.dim)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/proto"
+
+	"rlam/test/lab"
+	"rlam/workflows"
+)
+
+// cost is what a run took.
+type cost struct{ seconds, history, events, store float64 }
+
+// BenchmarkSlope shows that a step costs the same wherever in a run it is: the slope
+// between n and 2n steps, so that start and end drop out, for n from 125 to 1,000. In
+// the middle of each run the worker is replaced by one that knows nothing of it.
+func BenchmarkSlope(b *testing.B) {
+	const first, doublings, repetitions = 125, 4, 3
+	for range b.N {
+		var at [doublings + 1][]cost
+		for range repetitions {
+			for i := range at {
+				at[i] = append(at[i], measure(b, first<<i))
+			}
+		}
+		type series struct {
+			unit string
+			of   func(cost) float64
+		}
+		for _, s := range []series{
+			{"history-B/step", func(c cost) float64 { return c.history }},
+			{"events/step", func(c cost) float64 { return c.events }},
+			{"store-B/step", func(c cost) float64 { return c.store }},
+			{"ms/step", func(c cost) float64 { return 1000 * c.seconds }},
+		} {
+			var slopes []float64
+			for i := range doublings {
+				n := float64(int(first) << i)
+				slopes = append(slopes, (middle(at[i+1], s.of)-middle(at[i], s.of))/n)
+			}
+			b.Logf("%-15s slope from n to 2n steps, n = 125, 250, 500, 1000: %.1f", s.unit, slopes)
+			b.ReportMetric(slopes[doublings-1], s.unit)
+			// The spread of the slopes around their middle, in percent.
+			b.ReportMetric(100*spread(slopes), "%spread-"+strings.ReplaceAll(s.unit, "/", "-per-"))
+		}
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+func middle(costs []cost, of func(cost) float64) float64 {
+	x := make([]float64, len(costs))
+	for i, c := range costs {
+		x[i] = of(c)
+	}
+	return median(x)
+}
+
+func spread(x []float64) float64 {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	for _, v := range x {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	return (hi - lo) / (hi + lo)
+}
+
+func measure(b *testing.B, steps int) cost {
+	b.Helper()
+	l := lab.New(b, noop)
+	model := instant(steps, 0)
+	defer model.Close()
+	began := time.Now()
+	run := l.Begin(write(b, model.URL, steps, 8_000), nil)
+	waitForStep(b, l, run, steps/2)
+	l.Host.Stop()
+	l.StartWorker()
+	var result workflows.StudyResult
+	if err := run.Get(b.Context(), &result); err != nil {
+		b.Fatal(err)
+	}
+	c := cost{seconds: time.Since(began).Seconds()}
+	for _, h := range chainOfRuns(b, l, run) {
+		c.history += float64(proto.Size(h))
+		c.events += float64(len(h.Events))
+	}
+	l.Host.Stop()
+	c.store = float64(folderSize(b, l.Dir))
+	return c
+}
+
+// waitForStep waits until a run has planned a step.
+func waitForStep(b *testing.B, l *lab.Lab, run client.WorkflowRun, step int) {
+	b.Helper()
+	lab.Eventually(b, func(ctx context.Context) (bool, error) {
+		v, err := l.Client.QueryWorkflow(ctx, run.GetID(), "", workflows.StatusQuery)
+		if err != nil {
+			return false, nil // not begun yet
+		}
+		var p workflows.Progress
+		return v.Get(&p) == nil && p.Step > step, nil
+	})
+}
+
+// chainOfRuns reads the histories of a workflow ID, along continue-as-new.
+func chainOfRuns(b *testing.B, l *lab.Lab, run client.WorkflowRun) []*historypb.History {
+	b.Helper()
+	var all []*historypb.History
+	for id := run.GetRunID(); id != ""; {
+		h := l.History(run.GetID(), id)
+		all = append(all, h)
+		last := h.Events[len(h.Events)-1]
+		id = last.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+	}
+	return all
+}
+
+// folderSize is the bytes of a folder's files, each counted once however many names it has.
+func folderSize(b *testing.B, dir string) int64 {
+	b.Helper()
+	seen := map[uint64]bool{}
+	var size int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			if seen[st.Ino] {
+				return nil
+			}
+			seen[st.Ino] = true
+		}
+		size += info.Size()
+		return nil
+	})
+	if err != nil && !os.IsNotExist(err) {
+		b.Fatal(err)
+	}
+	return size
+}
+
+// BenchmarkConversation is 100 tool calls with 200,000 tokens of conversation: the
+// history stays below 1 MB.
+func BenchmarkConversation(b *testing.B) {
+	const calls, tokens = 100, 200_000
+	l := lab.New(b, noop)
+	model := instant(calls, tokens*4/calls)
+	defer model.Close()
+	study := write(b, model.URL, calls, 2*tokens)
+	for range b.N {
+		took, result, id := runStudy(b, l, study, 1)
+		h := l.History(id, "")
+		if size := proto.Size(h); size >= 1_000_000 {
+			b.Errorf("a history of %d bytes", size)
+		} else {
+			b.ReportMetric(float64(size), "history-B")
+		}
+		b.ReportMetric(float64(result.Counters.Usage.Prompt), "prompt-tokens")
+		b.ReportMetric(1000*took.Seconds()/calls, "ms/step")
+		b.ReportMetric(0, "ns/op")
+		if result.Counters.Calls != calls {
+			b.Error(fmt.Errorf("%d calls", result.Counters.Calls))
+		}
+	}
+}

@@ -1,0 +1,378 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"rlam/activities/executor"
+	"rlam/internal/devserver"
+	"rlam/internal/scripted"
+	"rlam/test/lab"
+	"rlam/worker/host"
+)
+
+var update = flag.Bool("update", false, "record the histories of test/histories anew")
+
+// TestRecordHistories runs each path on a real server and keeps its history:
+//
+//	go test ./test -run TestRecordHistories -update
+func TestRecordHistories(t *testing.T) {
+	if !*update {
+		return // no skip: TestHistories replays what was recorded
+	}
+	for _, p := range []struct {
+		name string
+		set  map[string]string // changes of studies/study.yaml
+		act  func(context.Context, measureIn) (measureOut, error)
+	}{
+		{name: "success", act: measure},
+		{name: "recovery", set: script("recover"), act: measure},
+		{name: "refusal", set: script("refused"), act: measure},
+		{name: "retry", act: busy(2)},
+		{name: "retries-used-up", act: busy(3)},
+		{name: "model-busy", set: script("busy"), act: measure},
+		{name: "parallel", set: script("parallel"), act: measure},
+		{name: "deferred", set: script("deferred"), act: measure},
+		{name: "plan", set: map[string]string{"/planner": `{"plan": "plan.yaml"}`}, act: measure},
+		{name: "no-result", act: func(context.Context, measureIn) (measureOut, error) { return measureOut{}, outOfRange() }},
+		{name: "limit-steps", set: map[string]string{"/limits/steps": "1"}, act: measure},
+		{name: "limit-attempts", set: map[string]string{"/limits/attempts": "2"}, act: busy(3)},
+		{name: "limit-wall-time", set: map[string]string{"/limits/wall_time": `"2s"`}, act: untilEnded(make(chan string, 10))},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t, executor.Typed("lab.measure", p.act))
+			_, h := l.Study("studies/study.yaml", p.set)
+			keep(t, p.name, h)
+		})
+	}
+	t.Run("mgh09", func(t *testing.T) {
+		t.Parallel()
+		_, h := lab.New(t).Study("../examples/mgh09/study.yaml", nil)
+		keep(t, "mgh09", h)
+	})
+	t.Run("fallback", recordFallback)
+	t.Run("continued", recordContinued)
+	t.Run("cancelled", recordCancelled)
+	t.Run("cancelled-planning", recordCancelledPlanning)
+	t.Run("worker-stopped", recordWorkerStopped)
+	t.Run("lost", recordLost)
+	t.Run("failed", recordFailed)
+	t.Run("terminated", recordTerminated)
+}
+
+// recordFallback asks a model that is down, and then its fallback; or has none.
+func recordFallback(t *testing.T) {
+	t.Parallel()
+	scenario, err := os.ReadFile("studies/once.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := scripted.Load(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := scripted.Start(parsed, scripted.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { model.Close() })
+	serve := model.Handler()
+	router := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var ask struct{ Model string }
+		if err != nil || json.Unmarshal(body, &ask) != nil || ask.Model != parsed.Model() {
+			http.Error(w, `{"error": {"message": "the model is being loaded"}}`, http.StatusServiceUnavailable)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		serve.ServeHTTP(w, r)
+	}))
+	t.Cleanup(router.Close)
+	planner := `{"model": "scripted/down", "base_url": "` + router.URL + `/v1", "attempts": {"max": 2, "backoff": {"initial": "100ms", "coefficient": 2, "max": "1s"}}`
+	l := lab.New(t, executor.Typed("lab.measure", measure))
+	_, h := l.Study("studies/study.yaml", map[string]string{"/planner": planner + `, "fallbacks": ["scripted/once"]}`})
+	keep(t, "fallback", h)
+	_, h = l.Study("studies/study.yaml", map[string]string{"/planner": planner + `}`})
+	keep(t, "model-unavailable", h)
+}
+
+// recordContinued has a server of its own, which suggests to continue as new early.
+func recordContinued(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, err := devserver.StartPrivate(t.Context(), devserver.Options{
+		Home: dir, SearchAttributes: host.SearchAttributes(), Settings: []string{"limit.historyCount.suggestContinueAsNew=25"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	l := lab.NewAt(t, server.ClientOptions(), executor.Typed("lab.measure", measure))
+	run := l.Begin("studies/study.yaml", script("four"))
+	first := run.GetRunID()
+	ctx, cancel := context.WithTimeout(t.Context(), lab.Limit)
+	defer cancel()
+	if err := run.Get(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	h := l.History(run.GetID(), first)
+	keep(t, "continued-1", h)
+	next := h.Events[len(h.Events)-1].GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+	keep(t, "continued-2", l.History(run.GetID(), next))
+}
+
+func recordCancelled(t *testing.T) {
+	t.Parallel()
+	l, run := begun(t)
+	if err := l.Client.CancelWorkflow(t.Context(), run.GetID(), ""); err != nil {
+		t.Fatal(err)
+	}
+	keep(t, "cancelled", ended(l, run))
+}
+
+func recordCancelledPlanning(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, executor.Typed("lab.measure", measure))
+	run := l.Begin("studies/study.yaml", script("stalled"))
+	until(l, run, scheduledIs("1.plan#1"))
+	if err := l.Client.CancelWorkflow(t.Context(), run.GetID(), ""); err != nil {
+		t.Fatal(err)
+	}
+	keep(t, "cancelled-planning", ended(l, run))
+}
+
+// recordWorkerStopped stops the worker in the middle of an attempt, and starts another.
+func recordWorkerStopped(t *testing.T) {
+	t.Parallel()
+	began := make(chan string, 10)
+	var attempts atomic.Int32
+	l := lab.New(t, executor.Typed("lab.measure", func(ctx context.Context, in measureIn) (measureOut, error) {
+		if attempts.Add(1) == 1 {
+			return untilEnded(began)(ctx, in)
+		}
+		return measure(ctx, in)
+	}))
+	run := l.Begin("studies/study.yaml", nil)
+	receive(t, began)
+	l.Host.Stop()
+	l.StartWorker()
+	keep(t, "worker-stopped", ended(l, run))
+}
+
+// recordLost cuts the heartbeats of an attempt that goes on: another attempt adopts what comes of it.
+func recordLost(t *testing.T) {
+	t.Parallel()
+	var cut atomic.Bool
+	over := make(chan struct{})
+	began := make(chan string, 10)
+	l := lab.NewAt(t, withoutHeartbeats(lab.Server(t).ClientOptions(), &cut), executor.Typed("lab.measure", func(ctx context.Context, in measureIn) (measureOut, error) {
+		began <- "an attempt"
+		select {
+		case <-over:
+		case <-ctx.Done():
+		}
+		return measure(ctx, in)
+	}))
+	cut.Store(true)
+	run := l.Begin("studies/study.yaml", nil)
+	receive(t, began)
+	until(l, run, func(e *historypb.HistoryEvent) bool {
+		return e.GetEventType() == enumspb.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
+	})
+	cut.Store(false)
+	close(over)
+	keep(t, "lost", ended(l, run))
+}
+
+// recordFailed loses planning more often than the study allows.
+func recordFailed(t *testing.T) {
+	t.Parallel()
+	var cut atomic.Bool
+	cut.Store(true)
+	l := lab.NewAt(t, withoutHeartbeats(lab.Server(t).ClientOptions(), &cut), executor.Typed("lab.measure", measure))
+	run := l.Begin("studies/study.yaml", map[string]string{"/planner": `{"scripted": "stalled.yaml"}`, "/limits/losses": "1"})
+	keep(t, "failed", ended(l, run))
+}
+
+// recordTerminated keeps a history while the run goes on, and after its termination.
+func recordTerminated(t *testing.T) {
+	t.Parallel()
+	l, run := begun(t)
+	keep(t, "open", l.History(run.GetID(), run.GetRunID()))
+	if err := l.Client.TerminateWorkflow(t.Context(), run.GetID(), "", "to see what is left"); err != nil {
+		t.Fatal(err)
+	}
+	keep(t, "terminated", ended(l, run))
+}
+
+type measureIn struct {
+	X float64 `json:"x"`
+}
+
+type measureOut struct {
+	Y float64 `json:"y"`
+}
+
+func outOfRange() error {
+	return executor.Fail("lab.OutOfRange", "beyond x = 5 the detector is saturated", nil)
+}
+
+func measure(_ context.Context, in measureIn) (measureOut, error) {
+	if in.X > 5 {
+		return measureOut{}, outOfRange()
+	}
+	return measureOut{Y: in.X * in.X}, nil
+}
+
+// busy fails so many attempts.
+func busy(times int32) func(context.Context, measureIn) (measureOut, error) {
+	var n atomic.Int32
+	return func(ctx context.Context, in measureIn) (measureOut, error) {
+		if n.Add(1) <= times {
+			return measureOut{}, executor.Fail("lab.Busy", "the instrument is taken", nil)
+		}
+		return measure(ctx, in)
+	}
+}
+
+// untilEnded says that it began, and works until it is told to end.
+func untilEnded(began chan<- string) func(context.Context, measureIn) (measureOut, error) {
+	return func(ctx context.Context, _ measureIn) (measureOut, error) {
+		began <- "an attempt"
+		<-ctx.Done()
+		return measureOut{}, ctx.Err()
+	}
+}
+
+func script(name string) map[string]string {
+	return map[string]string{"/planner/scripted": `"` + name + `.yaml"`}
+}
+
+// begun is a run with two attempts under way.
+func begun(t *testing.T) (*lab.Lab, client.WorkflowRun) {
+	began := make(chan string, 10)
+	l := lab.New(t, executor.Typed("lab.measure", untilEnded(began)))
+	run := l.Begin("studies/study.yaml", script("parallel"))
+	receive(t, began)
+	receive(t, began)
+	return l, run
+}
+
+func receive(t *testing.T, c <-chan string) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(lab.Limit):
+		t.Fatal("nothing began")
+	}
+}
+
+// ended waits for a run's end, whatever it is.
+func ended(l *lab.Lab, run client.WorkflowRun) *historypb.History {
+	l.T.Helper()
+	ctx, cancel := context.WithTimeout(l.T.Context(), lab.Limit)
+	defer cancel()
+	_ = run.Get(ctx, nil) // the test looks at the history
+	if ctx.Err() != nil {
+		l.T.Fatalf("run %s does not end", run.GetID())
+	}
+	return l.History(run.GetID(), run.GetRunID())
+}
+
+// until waits for an event.
+func until(l *lab.Lab, run client.WorkflowRun, is func(*historypb.HistoryEvent) bool) {
+	l.T.Helper()
+	ctx, cancel := context.WithTimeout(l.T.Context(), lab.Limit)
+	defer cancel()
+	for it := l.Client.GetWorkflowHistory(ctx, run.GetID(), run.GetRunID(), true, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
+		e, err := it.Next()
+		if err != nil {
+			l.T.Fatal(err)
+		}
+		if is(e) {
+			return
+		}
+	}
+	l.T.Fatalf("run %s ended without the event", run.GetID())
+}
+
+func scheduledIs(id string) func(*historypb.HistoryEvent) bool {
+	return func(e *historypb.HistoryEvent) bool {
+		return e.GetActivityTaskScheduledEventAttributes().GetActivityId() == id
+	}
+}
+
+// withoutHeartbeats is a connection on which heartbeats get lost while cut is true.
+func withoutHeartbeats(o client.Options, cut *atomic.Bool) client.Options {
+	o.ConnectionOptions.DialOptions = append(o.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(
+		func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			if cut.Load() && method == workflowservice.WorkflowService_RecordActivityTaskHeartbeat_FullMethodName {
+				return nil
+			}
+			return invoke(ctx, method, req, reply, cc, opts...)
+		}))
+	return o
+}
+
+// keep writes a history in the form that Temporal UI exports and imports, without what
+// tells of the machine. (The form with payloads spelled out turns [] into null.)
+func keep(t *testing.T, name string, h *historypb.History) {
+	t.Helper()
+	h = proto.CloneOf(h)
+	anonymous(h.ProtoReflect())
+	// protojson adds spaces by chance, so that nobody relies on its bytes.
+	raw, err := protojson.Marshal(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", " "); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(historyFile(name), append(out.Bytes(), '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// anonymous clears the names of processes, of the queues that are named after them, and
+// the memo, which names a folder.
+func anonymous(m protoreflect.Message) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Name() == "identity", f.Name() == "memo", f.Name() == "worker_version",
+			f.Name() == "name" && m.Descriptor().Name() == "TaskQueue" && !strings.HasPrefix(v.String(), "test-"):
+			m.Clear(f)
+		case f.IsList() && f.Message() != nil:
+			for i := range v.List().Len() {
+				anonymous(v.List().Get(i).Message())
+			}
+		case f.Message() != nil && !f.IsMap():
+			anonymous(v.Message())
+		}
+		return true
+	})
+}

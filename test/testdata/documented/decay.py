@@ -1,0 +1,1 @@
+# What docs/action-file.md names in its binding.
