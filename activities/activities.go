@@ -89,7 +89,7 @@ func New(c Config) (*Activities, error) {
 		c.Models.Client = &planner.Client{MaxResponse: maxResponse}
 	}
 	return &Activities{
-		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(schemas.GateConfig{}),
+		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(),
 		runs: map[canon.Digest]*pinned{},
 	}, nil
 }

@@ -32,6 +32,9 @@ type chain struct {
 	request   canon.Digest
 	sources   map[string]schemas.Source // by call id and by the planner's own id
 	artifacts map[string]bool           // handles that this run has seen
+	bytes     int64                     // of the artifacts that its calls made
+	prices    schemas.Prices
+	money     float64 // that the planner's answers cost
 	candidate int
 	model     string
 	open      int // calls of the newest proposal that may be dispatched
@@ -42,6 +45,7 @@ func newChain(run *pinned) (*chain, error) {
 		head: run.digest, step: 1,
 		sources:   map[string]schemas.Source{schemas.InputSource: run.inputs},
 		artifacts: map[string]bool{},
+		prices:    run.study.Study.Planner.Prices,
 	}
 	for _, in := range run.record.Inputs {
 		c.artifacts[in.Digest.String()] = true
@@ -73,6 +77,8 @@ func (c *chain) propose(d canon.Digest, p *record.Proposal, answer planner.Answe
 	c.open = c.counters.Calls
 	c.counters = afterProposal(c.counters, p)
 	c.open = c.counters.Calls - c.open
+	cost, _ := c.prices.Cost(p.Model.Asked, schemas.Tokens{Prompt: p.Usage.Prompt, Completion: p.Usage.Completion})
+	c.money += cost
 	for _, call := range p.Calls {
 		status := schemas.StatusPending
 		if call.Decision == string(schemas.Refused) {
@@ -123,6 +129,14 @@ func (a *Activities) refusals(ctx context.Context, verdicts []record.Verdict) ([
 func (c *chain) source(call record.Call, s schemas.Source) {
 	s.Call = call.ID
 	s.Action, _, _ = strings.Cut(call.Action, "@")
+	for _, use := range call.Uses {
+		s.From = append(s.From, use.From)
+	}
+	for _, v := range call.Verdicts {
+		if v.Gate == schemas.GatePolicy {
+			s.Rule = v.Rule
+		}
+	}
 	c.sources[call.ID] = s
 	if call.Name == "" {
 		return
@@ -196,7 +210,9 @@ func (c *chain) close(ctx context.Context, a *Activities, run *pinned, d canon.D
 		c.source(call.Call, schemas.Source{Status: sourceStatus(call.Status), Output: o.Output})
 		for _, at := range call.Attempts {
 			for _, art := range at.Artifacts {
-				c.artifacts[art.Digest.String()] = true
+				if handle := art.Digest.String(); !c.artifacts[handle] {
+					c.artifacts[handle], c.bytes = true, c.bytes+art.Size
+				}
 			}
 			if !at.Log.IsZero() {
 				c.artifacts[at.Log.String()] = true
@@ -397,7 +413,7 @@ func (a *Activities) reread(ctx context.Context, c *chain, d canon.Digest, p *re
 
 // snapshot is a copy of what gates read, for use while the chain is back in the cache.
 func (c *chain) snapshot() *chain {
-	return &chain{head: c.head, step: c.step, open: c.open, counters: c.counters, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
+	return &chain{head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
 }
 
 // chainCache keeps the newest chains of the runs this worker serves. A chain is

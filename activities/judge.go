@@ -58,6 +58,7 @@ func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workfl
 	delete(now.sources, call.ID)
 	delete(now.sources, call.Name)
 	now.counters.Calls -= now.open
+	now.counters.Steps--
 	j := a.gate.Judge([]schemas.Proposed{{ID: call.ID, Name: call.Name, Action: call.Action, Params: params}}, a.facts(run, now))[0]
 	w := &proposalWriter{secret: run.secret}
 	// The edges stay as proposed: a reference that Plan replaced is a value by now.

@@ -83,7 +83,7 @@ func loadPinned(ctx context.Context, s store.Store, run canon.Digest) (*pinned, 
 			return nil, fmt.Errorf("action %s@%s: %w", pin.Name, pin.Version, err)
 		}
 		p.actions[pin.Name] = b
-		specs = append(specs, planner.ToolSpec{Action: pin.Name, Summary: b.Action.Summary, Parameters: schemas.ToolSchema(b)})
+		specs = append(specs, planner.ToolSpec{Action: pin.Name, Summary: b.Action.Summary, Parameters: p.study.ToolSchema(b)})
 	}
 	if err := p.loadInputs(); err != nil {
 		return nil, err
@@ -183,10 +183,17 @@ func (p *pinned) seed(b *schemas.Bound, call string) *uint64 {
 
 // facts are what the gates judge a proposal by.
 func (a *Activities) facts(run *pinned, c *chain) schemas.Facts {
+	used := schemas.Counters{
+		Steps: c.counters.Steps, Calls: c.counters.Calls, Attempts: c.counters.Attempts, Tokens: c.counters.Usage.Total(),
+		Money: c.money, Bytes: c.bytes,
+	}
+	if started, err := time.Parse(time.RFC3339Nano, run.record.Started); err == nil {
+		used.Elapsed = schemas.Duration(max(0, time.Since(started)).Round(time.Millisecond))
+	}
 	return schemas.Facts{
 		Study: run.study, Actions: run.actions, Sources: c.sources,
 		HasArtifact: func(handle string) bool { return c.artifacts[handle] },
-		Counters:    schemas.Counters{Calls: c.counters.Calls, Attempts: c.counters.Attempts},
+		Counters:    used,
 	}
 }
 

@@ -33,6 +33,7 @@ type Bound struct {
 
 	params, returns, loose *Schema // loose: params with references admitted at every value
 	pre, post              []*Expression
+	facts                  map[string]any // as the variable action of a policy's rules
 }
 
 // ID is NAME@VERSION.
@@ -141,8 +142,11 @@ func (b *Bound) prepare(d *document) {
 		b.loose = loose
 	}
 	d.grades(a.Reproducibility)
-	b.pre = d.conditions("preconditions", a.Preconditions, map[string]*Schema{"params": b.params, "inputs": nil})
-	b.post = d.conditions("postconditions", a.Postconditions, map[string]*Schema{"params": b.params, "output": b.returns})
+	b.pre = d.conditions("preconditions", a.Preconditions, variables{
+		"params": rootOf(b.params), "inputs": nil, "seed": fact("seed"), "step": fact("step"), "calls": fact("calls"),
+	})
+	b.post = d.conditions("postconditions", a.Postconditions, variables{"params": rootOf(b.params), "output": rootOf(b.returns)})
+	b.facts = a.facts()
 }
 
 func (d *document) grades(r Reproducibility) {

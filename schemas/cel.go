@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	celast "cel.dev/cel-go/common/ast"
@@ -22,17 +23,30 @@ const (
 // integers that CEL makes itself, such as size(list), are as CEL has them.
 type Expression struct {
 	Condition
-	program cel.Program
-	reads   [][]string // paths that the expression selects, for saying what values they had
+	metered   cel.Program // stops at maxCost
+	quick     cel.Program // doesn't count, which takes most of the time of a short one; nil if it could be long
+	loops     bool        // quick is short with few values only
+	reads     [][]string  // paths that the expression selects, for saying what values they had
+	variables []string    // that it reads, in part or as a whole
 }
 
-// conditions compiles the member's expressions. Variables are typed from their
-// schemas; one without a schema is an object of anything.
-func (d *document) conditions(member string, conditions []Condition, variables map[string]*Schema) []*Expression {
+// variables are what expressions may read, with the schema of each; one without a
+// schema is an object of anything.
+type variables map[string]*shape
+
+func rootOf(s *Schema) *shape {
+	if s == nil {
+		return nil
+	}
+	return s.root
+}
+
+// conditions compiles the member's expressions.
+func (d *document) conditions(member string, conditions []Condition, known variables) []*Expression {
 	if len(conditions) == 0 || d.bad[member] {
 		return nil
 	}
-	env, types, err := environment(variables)
+	env, types, err := environment(known)
 	if err != nil {
 		d.refuse("/"+member, "", "", "preparing expressions: %v", err)
 		return nil
@@ -49,24 +63,31 @@ func (d *document) conditions(member string, conditions []Condition, variables m
 	return out
 }
 
-func environment(variables map[string]*Schema) (*cel.Env, *jsonTypes, error) {
+// language is CEL with the functions that expressions have.
+var language = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
+		cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(maxExpression))
+})
+
+func environment(known variables) (*cel.Env, *jsonTypes, error) {
 	types, err := newJSONTypes()
 	if err != nil {
 		return nil, nil, err
 	}
-	options := []cel.EnvOption{
-		cel.CustomTypeProvider(types), ext.Math(), ext.Strings(), cel.CrossTypeNumericComparisons(true),
-		cel.ParserRecursionLimit(64), cel.ParserExpressionSizeLimit(maxExpression),
-	}
-	for _, name := range sortedKeys(variables) {
+	options := []cel.EnvOption{cel.CustomTypeProvider(types)}
+	for _, name := range sortedKeys(known) {
 		t := cel.MapType(cel.StringType, cel.DynType)
-		if s := variables[name]; s != nil {
-			t = types.of(s.root, "rlam."+name)
+		if s := known[name]; s != nil {
+			t = types.of(s, "rlam."+name)
 		}
 		options = append(options, cel.Variable(name, t))
 		types.variables = append(types.variables, name)
 	}
-	env, err := cel.NewEnv(options...)
+	base, err := language()
+	if err != nil {
+		return nil, nil, err
+	}
+	env, err := base.Extend(options...)
 	return env, types, err
 }
 
@@ -96,39 +117,140 @@ func compileExpression(env *cel.Env, types *jsonTypes, c Condition) (e *Expressi
 	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, Violations{{Message: fmt.Sprintf("the expression gives a %s", t), Expected: "true or false"}}
 	}
-	program, err := env.Program(ast, cel.CostLimit(maxCost), cel.EvalOptions(cel.OptOptimize))
+	e = &Expression{Condition: c, reads: selections(ast, types.variables), variables: identifiers(ast, types.variables)}
+	var err error
+	if e.metered, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost)); err != nil {
+		return nil, Violations{{Message: fmt.Sprintf("the expression can't be prepared: %v", err)}}
+	}
+	var short bool
+	if short, e.loops = brief(ast); short {
+		e.quick, err = env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	}
 	if err != nil {
 		return nil, Violations{{Message: fmt.Sprintf("the expression can't be prepared: %v", err)}}
 	}
-	return &Expression{Condition: c, program: program, reads: selections(ast, types.variables)}, nil
+	return e, nil
 }
 
-// holds says whether the condition holds for the variables, and if not, why.
-func (e *Expression) holds(variables map[string]any) (reason string, ok bool) {
+// fewValues is up to which number of values a loop over them is short: an expression
+// has hardly a thousand nodes, and maxCost is two hundred thousand.
+const fewValues = 200
+
+// brief says that an expression does no more work than its length allows, once for
+// each value where it loops: it has no functions but operators that make nothing
+// longer, and no loops in loops.
+func brief(ast *cel.Ast) (short, loops bool) {
+	short = true
+	celast.PostOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(e celast.Expr) {
+		switch e.Kind() {
+		case celast.ComprehensionKind:
+			short, loops = short && !loops, true
+		case celast.CallKind:
+			name := e.AsCall().FunctionName()
+			short = short && (strings.HasPrefix(name, "math.") || name == "size" || !strings.ContainsAny(name[:1], letters) && name != "_+_")
+		}
+	}))
+	return short, loops
+}
+
+// few says whether what the expression reads has few values in it.
+func (e *Expression) few(values map[string]any) bool {
+	left := fewValues
+	var count func(v any) bool
+	count = func(v any) bool {
+		left--
+		switch v := v.(type) {
+		case string:
+			left -= len(v) / 64
+		case []any:
+			for _, item := range v {
+				if left < 0 || !count(item) {
+					return false
+				}
+			}
+		case map[string]any:
+			for _, item := range v {
+				if left < 0 || !count(item) {
+					return false
+				}
+			}
+		}
+		return left >= 0
+	}
+	for _, name := range e.variables {
+		if !count(values[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// identifiers are the variables that an expression reads.
+func identifiers(ast *cel.Ast, variables []string) []string {
+	var out []string
+	celast.PostOrderVisit(ast.NativeRep().Expr(), celast.NewExprVisitor(func(e celast.Expr) {
+		if e.Kind() == celast.IdentKind && slices.Contains(variables, e.AsIdent()) && !slices.Contains(out, e.AsIdent()) {
+			out = append(out, e.AsIdent())
+		}
+	}))
+	return out
+}
+
+// read says whether the expression reads one of the variables.
+func (e *Expression) read(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(e.variables, name) })
+}
+
+// eval is whether the expression is true of the values.
+func (e *Expression) eval(values map[string]any) (is bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			reason, ok = fmt.Sprintf("%q can't be evaluated: %v", e.Expr, r), false
+			is, err = false, fmt.Errorf("%v", r)
 		}
 	}()
-	out, _, err := e.program.Eval(variables)
+	program := e.metered
+	if e.quick != nil && (!e.loops || e.few(values)) {
+		program = e.quick
+	}
+	out, _, err := program.Eval(values)
+	if err != nil {
+		return false, err
+	}
+	is, ok := out.Value().(bool)
+	if !ok {
+		return false, fmt.Errorf("it gives a %s, neither true nor false", out.Type().TypeName())
+	}
+	return is, nil
+}
+
+// values says what the expression read: "params.from is 4, params.to is 9.5".
+func (e *Expression) values(of map[string]any) string {
+	var out []string
+	for _, path := range e.reads {
+		if v, found := follow(of, path); found {
+			out = append(out, strings.Join(path, ".")+" is "+show(v))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// holds says whether the condition holds for the values, and if not, why.
+func (e *Expression) holds(values map[string]any) (reason string, ok bool) {
 	said := ""
 	if e.Message != "" {
 		said = ": " + e.Message
 	}
+	is, err := e.eval(values)
 	if err != nil {
 		return fmt.Sprintf("%q can't be evaluated (%v)%s", e.Expr, err, said), false
 	}
-	if b, is := out.Value().(bool); is && b {
+	if is {
 		return "", true
 	}
-	var values []string
-	for _, path := range e.reads {
-		if v, found := follow(variables, path); found {
-			values = append(values, strings.Join(path, ".")+" is "+show(v))
-		}
-	}
-	if len(values) > 0 {
-		said += " (" + strings.Join(values, ", ") + ")"
+	if read := e.values(values); read != "" {
+		said += " (" + read + ")"
 	}
 	return fmt.Sprintf("%q does not hold%s", e.Expr, said), false
 }

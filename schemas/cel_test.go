@@ -58,7 +58,7 @@ func TestConditionsHoldOrSayWhy(t *testing.T) {
 		}
 		f := gateFacts(t)
 		f.Actions = map[string]*schemas.Bound{"fit": b}
-		j := schemas.NewGate(schemas.GateConfig{}).Judge(calls(`a `+params), f)[0]
+		j := schemas.NewGate().Judge(calls(`a `+params), f)[0]
 		if !strings.Contains(j.Reason(), want) || (want == "") != (j.Decision == schemas.Admitted) {
 			t.Errorf("%q: %s %s; want %q", expr, j.Decision, j.Reason(), want)
 		}
@@ -75,7 +75,7 @@ func TestConditionsAreBounded(t *testing.T) {
 	f := gateFacts(t)
 	f.Actions = map[string]*schemas.Bound{"fit": b}
 	start := time.Now()
-	j := schemas.NewGate(schemas.GateConfig{}).Judge(calls(`a {`+data+`,"start":{"b":1}}`), f)[0]
+	j := schemas.NewGate().Judge(calls(`a {`+data+`,"start":{"b":1}}`), f)[0]
 	if j.Decision != schemas.Refused || !strings.Contains(j.Reason(), "cost limit") {
 		t.Errorf("%s %s", j.Decision, j.Reason())
 	}

@@ -26,7 +26,13 @@
 //
 // [Gate.Judge] is a pure function from proposed calls and [Facts] to verdicts:
 //
-//	parse → references → schema → preconditions → policy → limits
+//	parse → references → schema → preconditions → policy → limits (→ approval)
+//
+// Expressions (preconditions, a policy's rules) are CEL, typed by the schemas of
+// what they read; [FactsSchema] is that of everything but params and inputs. Limits
+// are held by a call from its admission to its end, in the order of the calls.
+// [Facts.Turn] decides whether the planner may be asked at all, and
+// [Facts.Remaining] says what is left.
 //
 // A refused call says what was wrong, where, and what would be accepted. A call
 // whose parameters refer to another call of the same step is deferred where its

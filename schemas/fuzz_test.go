@@ -2,6 +2,8 @@ package schemas_test
 
 import (
 	"encoding/json"
+	"maps"
+	"strings"
 	"testing"
 
 	"rlam/internal/canon"
@@ -11,7 +13,7 @@ import (
 // Whatever a file holds, loading it ends, and either gives a study whose record
 // reads back as the same study, or says what is wrong.
 func FuzzLoad(f *testing.F) {
-	for _, s := range []string{soundStudy, soundAction, gateStudy, fitAction, "1e1000001", "a: 1e1000001", "{", "a: &x [*x]", "? [a]\n: b", "\xff", `{"a":1,"a":2}`} {
+	for _, s := range []string{soundStudy, soundAction, gateStudy, fitAction, heatAction, labStudy + maxTemperature, labStudy + labPolicy, pricedStudy + priced, "1e1000001", "a: 1e1000001", "{", "a: &x [*x]", "? [a]\n: b", "\xff", `{"a":1,"a":2}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -70,7 +72,7 @@ func FuzzGate(f *testing.F) {
 		f.Add("a", s)
 	}
 	facts := gateFacts(f)
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	schema := compile(f, string(facts.Actions["fit"].Action.Params))
 	f.Fuzz(func(t *testing.T, name, params string) {
 		step := calls(`b {` + data + `,"start":{"$from":"a","pointer":"/parameters"}}`)
@@ -93,5 +95,42 @@ func FuzzGate(f *testing.F) {
 			}
 		}
 		g.JudgeResult([]byte(params), facts)
+	})
+}
+
+// Whatever an expression says, loading a study and an action with it ends, and so
+// does judging a call: with a verdict, whatever the parameters are.
+func FuzzExpression(f *testing.F) {
+	for _, expr := range []string{
+		`params.temperature * 2.0 > 500.0`, `params.temperature > 1e1000001`, `action.effects == "external" && lineage.external`, `"fit" in lineage.actions`,
+		`lineage.params.exists(p, lineage.params[p].typed)`, `[1.0].map(a, [2.0].map(b, a / b))[0][0] > 0.0`, `counters.calls / 0.0 > 1.0`, `params.notes.who.matches("(a*)*b")`,
+		`math.greatest(counters.calls, study.limits.calls) < 3.0`, `size(study.title) == 3`, `has(params.minutes) ? true : study.title`, `timestamp("x") < timestamp("y")`,
+		`calls["fit"].last == calls["heat"].last`, `params == params`, `type(params) == map`, `"a" + "b" + study.title > ""`, `step % 2 == 0`, `1e308 * 10.0 > 0.0`, `params["tempe\u0000rature"]`,
+		`[[[[1]]]].all(a, a.all(b, b.all(c, true)))`, `study.title.format([1])`, `((((((((((((true))))))))))))`, "\xff", "", `true`,
+	} {
+		f.Add(expr, `{"temperature":300}`)
+	}
+	f.Add("1e1000001 > params.temperature", `{"temperature":1e1000001}`)
+	base := labFacts(f, "")
+	f.Fuzz(func(t *testing.T, expr, params string) {
+		quoted, err := json.Marshal(expr)
+		if err != nil {
+			t.Skip()
+		}
+		facts := base
+		facts.Actions = maps.Clone(base.Actions)
+		rule := `policy: {rules: [{name: one, actions: [heat], when: ` + string(quoted) + `, then: deny}, {name: two, when: ` + string(quoted) + `, then: allow}]}`
+		if study, ps := schemas.ParseStudy("study.yaml", []byte(labStudy+rule)); len(ps) == 0 {
+			facts.Study = study
+		}
+		action := strings.Replace(heatAction, "reproducibility:", "  - {expr: "+string(quoted)+"}\nreproducibility:", 1)
+		if b, ps := schemas.ParseAction("heat.yaml", []byte(action), nil); len(ps) == 0 {
+			facts.Actions["heat"] = b
+		}
+		for _, j := range schemas.NewGate().Judge(lab("a:heat "+params, `b:heat {"temperature":{"$from":"a","pointer":"/reached"}}`), facts) {
+			if (j.Decision == schemas.Admitted) != (j.Resolved != nil) || (j.Decision == schemas.Refused) != (j.Reason() != "") {
+				t.Fatalf("%q: %+v", expr, j)
+			}
+		}
 	})
 }

@@ -7,9 +7,9 @@ import (
 	"rlam/internal/canon"
 )
 
-// The gates, in their order. "plan" speaks only when calls of one step that refer
-// to each other are refused together; "accept" judges a result in place of
-// preconditions and what follows.
+// The gates, in their order. "approval" speaks only where the policy asks for one;
+// "plan" only when calls of one step that refer to each other are refused together;
+// "accept" judges a result in place of preconditions and what follows.
 const (
 	GateParse         = "parse"
 	GateReferences    = "references"
@@ -17,13 +17,14 @@ const (
 	GatePreconditions = "preconditions"
 	GatePolicy        = "policy"
 	GateLimits        = "limits"
+	GateApproval      = "approval"
 	GatePlan          = "plan"
 	GateAccept        = "accept"
 )
 
 // versions change when a gate may decide otherwise on the same facts.
 var versions = map[string]int{
-	GateParse: 1, GateReferences: 1, GateSchema: 1, GatePreconditions: 1, GatePolicy: 1, GateLimits: 1, GatePlan: 1, GateAccept: 1,
+	GateParse: 1, GateReferences: 1, GateSchema: 2, GatePreconditions: 2, GatePolicy: 2, GateLimits: 2, GateApproval: 1, GatePlan: 2, GateAccept: 2,
 }
 
 // GateVersions are the versions of all gates, which a run's first record pins.
@@ -43,6 +44,9 @@ const (
 	Admitted Decision = "admitted"
 	Refused  Decision = "refused"
 	Deferred Decision = "deferred" // until a call of the same step has run: judge again then
+	// NeedsApproval is the policy's: a person decides, under the gate "approval". As
+	// long as nobody can be asked, that gate refuses.
+	NeedsApproval Decision = "require_approval"
 )
 
 // Proposed is a call as a planner proposes it.
@@ -72,17 +76,13 @@ type Source struct {
 	Action string          // its name
 	Status Status          // pending, completed, failed, refused
 	Output json.RawMessage // if completed
+	From   []string        // the calls that its parameters referred to, by the engine's ids, and [InputSource]
+	Rule   string          // of the policy, that decided on it
 }
 
 // InputSource is the key of the pseudo call whose output maps the names of the
 // study's inputs to artifact handles.
 const InputSource = "input"
-
-// Counters are what the run has used up, without the calls that are judged now.
-type Counters struct {
-	Calls    int `json:"calls"`
-	Attempts int `json:"attempts"`
-}
 
 // Facts are what the gate judges proposals against. Nothing in them is changed.
 type Facts struct {
@@ -91,6 +91,7 @@ type Facts struct {
 	Sources     map[string]Source // earlier calls by the engine's and by the planner's id, and [InputSource]
 	HasArtifact func(handle string) bool
 	Counters    Counters
+	LastTurn    string // the run limit that is reached: the planner may hand in what it has, and nothing else
 }
 
 // Verdict is one gate's decision, as it is recorded.
@@ -121,6 +122,7 @@ type Judged struct {
 	Verdicts      []Verdict
 	Decision      Decision
 	After         []string // engine's ids of calls that must end first, sorted
+	Partial       bool     // an admitted result of a last turn, in which something is missing
 }
 
 // Reason joins the reasons of the verdicts that refused.
@@ -137,51 +139,52 @@ func (j Judged) Reason() string {
 	return out
 }
 
-// Policy decides on calls whose parameters have passed the gates before.
-type Policy interface {
-	// Decide names the rule that decided, and for a refusal the reason.
-	Decide(call Proposed, action *Bound, params json.RawMessage, f Facts) (decision Decision, rule, reason string)
-}
-
-// GateConfig configures a gate. The zero value is the default.
-type GateConfig struct {
-	Policy Policy // nil admits every action that the study lists
-}
-
 // Gate decides which proposals may run. It holds no state, and is safe for concurrent use.
-type Gate struct{ config GateConfig }
+type Gate struct{ deleted string }
 
 // NewGate makes a gate.
-func NewGate(config GateConfig) *Gate { return &Gate{config: config} }
+func NewGate() *Gate { return &Gate{} }
 
 // Judge judges the calls of one step together. A call that refers to another one
 // of the step, or to a pending source, is deferred: once that source has run,
 // Judge is called again for this call alone, with the source's outcome in the
 // facts. Calls that are linked by references share a refusal.
 func (g *Gate) Judge(calls []Proposed, f Facts) []Judged {
-	p := newPlan(calls, f)
+	p := newPlan(calls, f, g.deleted)
 	for _, c := range p.cases {
 		p.parse(c)
+	}
+	if f.LastTurn != "" {
+		for _, c := range p.cases {
+			p.last(c)
+		}
+		return p.close()
 	}
 	for _, c := range p.cases {
 		p.references(c)
 	}
 	p.circles()
-	for _, c := range p.cases {
+	for _, linked := range p.components() {
+		p.together(linked)
+	}
+	return p.close()
+}
+
+// together judges calls that run only together: what one of them holds is given
+// back when another one is refused.
+func (p *step) together(linked []*trial) {
+	before := len(p.held)
+	for _, c := range linked {
 		p.schema(c)
 		p.preconditions(c)
-		p.policy(c, g.config.Policy)
-	}
-	p.link()
-	for _, c := range p.cases {
+		p.policy(c)
 		p.limits(c)
+		p.approval(c)
 	}
-	p.link()
-	out := make([]Judged, len(p.cases))
-	for i, c := range p.cases {
-		out[i] = c.close()
+	if slices.ContainsFunc(linked, (*trial).refused) {
+		p.held = p.held[:before]
+		link(linked)
 	}
-	return out
 }
 
 // step is the calls that are judged together.
@@ -190,24 +193,32 @@ type step struct {
 	cases   []*trial
 	byID    map[string]*trial // by either id
 	names   map[string]int    // how many calls have a planner's id
-	decoded map[string]any    // outputs of sources, by key
-	granted int               // calls that passed the limits
+	decoded map[string]output // outputs of sources, by key
+	lines   map[string]ancestry
+	past    []past    // earlier calls, once a gate asked for them
+	held    heldCalls // what calls of the step that passed the limits take from them
+	deleted string    // a gate whose refusals don't count, in a test of what it is good for
 }
 
 // trial is one call being judged.
 type trial struct {
 	Judged
 	action  *Bound
-	value   any      // the parameters, then with known references replaced
-	waits   []*trial // calls of the step that it refers to or comes after
-	pending bool     // a reference has no value yet
+	written any          // the parameters as proposed
+	value   any          // then with known references replaced
+	params  canon.Digest // of value, once its schema was asked
+	doubles any          // value as expressions see it, once one asked
+	waits   []*trial     // calls of the step that it refers to or comes after
+	pending bool         // a reference has no value yet
 	parsed  bool
+	limited []string // rules of the policy whose limit it counts against
+	deleted string
 }
 
-func newPlan(calls []Proposed, f Facts) *step {
-	p := &step{facts: f, byID: map[string]*trial{}, names: map[string]int{}, decoded: map[string]any{}}
+func newPlan(calls []Proposed, f Facts, deleted string) *step {
+	p := &step{facts: f, byID: map[string]*trial{}, names: map[string]int{}, decoded: map[string]output{}, lines: map[string]ancestry{}, deleted: deleted}
 	for _, call := range calls {
-		p.cases = append(p.cases, &trial{Judged: Judged{Proposed: call}})
+		p.cases = append(p.cases, &trial{Judged: Judged{Proposed: call, Verdicts: make([]Verdict, 0, 7)}, deleted: deleted})
 	}
 	for _, c := range p.cases {
 		p.byID[c.ID] = c
@@ -221,33 +232,20 @@ func newPlan(calls []Proposed, f Facts) *step {
 	return p
 }
 
-// callFacts are what the gates after references judge. Its members are sorted by
-// their names and need no escapes, as canonical JSON has it.
-type callFacts struct {
-	Effects Effects      `json:"effects,omitempty"`
-	Inputs  canon.Digest `json:"inputs,omitzero"`
-	Params  canon.Digest `json:"params,omitzero"`
-	Spec    canon.Digest `json:"spec,omitzero"`
-}
-
-// limitFacts are what the limits gate judges; sorted like callFacts.
-type limitFacts struct {
-	Attempts    int `json:"attempts"`
-	Calls       int `json:"calls"`
-	Granted     int `json:"granted"` // calls of the step before this one
-	MaxAttempts int `json:"max_attempts"`
-	MaxCalls    int `json:"max_calls"`
-}
-
 // say records a verdict.
 func (c *trial) say(gate string, d Decision, rule, reason string, basis any) {
+	if gate == c.deleted && d == Refused {
+		d, rule, reason = Admitted, "", ""
+	}
 	v := Verdict{Gate: gate, Version: versions[gate], Decision: d, Rule: rule, Reason: reason}
 	var err error
 	switch basis := basis.(type) {
-	case callFacts, limitFacts: // canonical as they are marshalled, which saves a third of the gate's time
-		v.Basis, err = json.Marshal(basis)
+	case callFacts:
+		v.Basis = basis.canonical()
+	case limitFacts:
+		v.Basis = basis.canonical()
 	default:
-		v.Basis, err = canon.Marshal(basis)
+		v.Basis, err = canon.Encode(basis)
 	}
 	if err != nil { // text that is no UTF-8
 		v.Decision, v.Reason = Refused, "the facts can't be recorded: "+err.Error()
@@ -260,6 +258,14 @@ func (c *trial) refused() bool { return c.has(Refused) }
 
 func (c *trial) has(d Decision) bool {
 	return slices.ContainsFunc(c.Verdicts, func(v Verdict) bool { return v.Decision == d })
+}
+
+func (p *step) close() []Judged {
+	out := make([]Judged, len(p.cases))
+	for i, c := range p.cases {
+		out[i] = c.close()
+	}
+	return out
 }
 
 // close sums up.

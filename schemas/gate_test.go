@@ -168,7 +168,7 @@ func TestVerdicts(t *testing.T) {
 			c.facts(&f)
 		}
 		fmt.Fprintf(&b, "# %s\n", c.name)
-		for _, j := range schemas.NewGate(schemas.GateConfig{}).Judge(c.calls, f) {
+		for _, j := range schemas.NewGate().Judge(c.calls, f) {
 			fmt.Fprintf(&b, "%s %s: %s\n", j.ID, j.Name, j.Decision)
 			if j.Resolved != nil {
 				fmt.Fprintf(&b, "  params %s\n", j.Resolved)
@@ -206,7 +206,7 @@ func TestVerdicts(t *testing.T) {
 // A deferred call is judged again when its source has run, and its values count then.
 func TestDeferredCallsAreJudgedAgain(t *testing.T) {
 	f := gateFacts(t)
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	step := calls(`a {`+data+`,"start":{"b":1}}`, `b {`+data+`,"start":{"b":{"$from":"a","pointer":"/rss"}},"from":1,"to":{"$from":"a","pointer":"/rss"}}`)
 	first := g.Judge(step, f)
 	if first[0].Decision != schemas.Admitted || first[1].Decision != schemas.Deferred || !slices.Equal(first[1].After, []string{"2.1"}) {
@@ -227,7 +227,7 @@ func TestDeferredCallsAreJudgedAgain(t *testing.T) {
 func TestReferencesInOutputsAreNotFollowed(t *testing.T) {
 	f := gateFacts(t)
 	f.Sources["evil"] = schemas.Source{Call: "1.9", Action: "web", Status: schemas.StatusCompleted, Output: json.RawMessage(`{"label":{"$from":"input","pointer":"/data"}}`)}
-	j := schemas.NewGate(schemas.GateConfig{}).Judge(calls(`a {`+data+`,"start":{"b":1},"label":{"$from":"evil","pointer":"/label"}}`), f)[0]
+	j := schemas.NewGate().Judge(calls(`a {`+data+`,"start":{"b":1},"label":{"$from":"evil","pointer":"/label"}}`), f)[0]
 	if j.Decision != schemas.Refused || !strings.Contains(j.Reason(), `at /label: is an object with "$from", "pointer"; expected a string`) {
 		t.Errorf("%s %s", j.Decision, j.Reason())
 	}
@@ -235,7 +235,7 @@ func TestReferencesInOutputsAreNotFollowed(t *testing.T) {
 
 // Judging changes nothing that it was given, and says the same every time.
 func TestJudgingIsPure(t *testing.T) {
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	f := gateFacts(t)
 	step := calls(`a {`+data+`,"start":{"$from":"good","pointer":"/parameters"}}`, `b {`+data+`,"start":{"$from":"good","pointer":"/parameters"},"from":{"$from":"a","pointer":"/rss"}}`, `c {"x":1,"y":2,"z":{}}`)
 	before := fmt.Sprint(step, f.Sources, f.Counters)
@@ -255,29 +255,15 @@ func TestJudgingIsPure(t *testing.T) {
 	}
 }
 
-type denyAll struct{}
-
-func (denyAll) Decide(schemas.Proposed, *schemas.Bound, json.RawMessage, schemas.Facts) (schemas.Decision, string, string) {
-	return schemas.Refused, "nothing-today", "the laboratory is closed"
-}
-
-func TestPolicyDecides(t *testing.T) {
-	g := schemas.NewGate(schemas.GateConfig{Policy: denyAll{}})
-	j := g.Judge(calls(`a {`+data+`,"start":{"b":1}}`), gateFacts(t))[0]
-	if last := j.Verdicts[len(j.Verdicts)-1]; last.Gate != schemas.GatePolicy || last.Rule != "nothing-today" || j.Decision != schemas.Refused || j.Resolved != nil {
-		t.Errorf("%+v", j)
-	}
-}
-
 func TestOrderWithoutReferences(t *testing.T) {
 	step := calls(`a {`+data+`,"start":{"b":1}}`, `b {`+data+`,"start":{"b":1}}`)
 	step[1].After = []string{"a", "good"}
-	got := schemas.NewGate(schemas.GateConfig{}).Judge(step, gateFacts(t))
+	got := schemas.NewGate().Judge(step, gateFacts(t))
 	if got[1].Decision != schemas.Admitted || !slices.Equal(got[1].After, []string{"2.1"}) {
 		t.Errorf("%+v", got[1])
 	}
 	step[1].After = []string{"aa"}
-	if got := schemas.NewGate(schemas.GateConfig{}).Judge(step, gateFacts(t)); got[1].Decision != schemas.Refused || !strings.Contains(got[1].Reason(), `did you mean "a"`) {
+	if got := schemas.NewGate().Judge(step, gateFacts(t)); got[1].Decision != schemas.Refused || !strings.Contains(got[1].Reason(), `did you mean "a"`) {
 		t.Errorf("%+v", got[1])
 	}
 }
@@ -285,7 +271,7 @@ func TestOrderWithoutReferences(t *testing.T) {
 func TestJudgeResult(t *testing.T) {
 	f := gateFacts(t)
 	f.Sources["running"] = schemas.Source{Call: "1.4", Action: "fit", Status: schemas.StatusPending}
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	for result, want := range map[string]string{
 		`{"rss":{"$from":"good","pointer":"/rss"},"plot":{"$from":"good","pointer":"/plot"}}`: "",
 		`{"rss":0.5}`:   `the result is not accepted: "result.rss < 0.5" does not hold: the fit is too bad (result.rss is 0.5)`,
@@ -307,7 +293,7 @@ func TestJudgeResult(t *testing.T) {
 
 func TestCheckOutput(t *testing.T) {
 	fit := gateFacts(t).Actions["fit"]
-	g := schemas.NewGate(schemas.GateConfig{})
+	g := schemas.NewGate()
 	for output, want := range map[string]string{
 		`{"rss":1}`:           "",
 		`{"rss":"1"}`:         "rlam.InvalidOutput",
@@ -353,27 +339,4 @@ func TestToolSchema(t *testing.T) {
 			t.Errorf("%s: %v", arguments, vs)
 		}
 	}
-}
-
-func BenchmarkGate(b *testing.B) {
-	f := gateFacts(b)
-	g := schemas.NewGate(schemas.GateConfig{})
-	step := calls(`a {` + data + `,"start":{"$from":"good","pointer":"/parameters"},"from":1,"to":2}`)
-	b.Run("gate", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if j := g.Judge(step, f); j[0].Decision != schemas.Admitted {
-				b.Fatal(j[0].Reason())
-			}
-		}
-	})
-	b.Run("schema alone", func(b *testing.B) {
-		s := compile(b, string(f.Actions["fit"].Action.Params))
-		params := []byte(`{"data":"` + table + `","from":1,"start":{"b1":25,"b2":1e-7},"to":2}`)
-		for b.Loop() {
-			if vs := s.Validate(params); vs != nil {
-				b.Fatal(vs)
-			}
-		}
-	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"rlam/internal/canon"
 )
@@ -17,11 +18,10 @@ var callName = regexp.MustCompile(callNamePattern)
 
 // parse refuses what has no single meaning: ids, the action's name, the JSON.
 func (p *step) parse(c *trial) {
-	basis := struct {
-		Action string       `json:"action"`
-		Name   string       `json:"id,omitempty"`
-		Params canon.Digest `json:"params"` // of the bytes as written
-	}{c.Action, c.Name, canon.Sum(c.Params)}
+	basis := map[string]any{"action": c.Action, "params": canon.Sum(c.Params)} // of the bytes as written
+	if c.Name != "" {
+		basis["id"] = c.Name
+	}
 	var wrong []string
 	rule := ""
 	note := func(r, format string, args ...any) {
@@ -44,7 +44,7 @@ func (p *step) parse(c *trial) {
 		c.say(GateParse, Refused, rule, strings.Join(wrong, "; "), basis)
 		return
 	}
-	c.value, c.parsed = v, true
+	c.written, c.value, c.parsed = v, v, true
 	c.say(GateParse, Admitted, "", "", basis)
 }
 
@@ -95,12 +95,9 @@ func strict(raw []byte) (any, error) {
 	if len(raw) > maxInstance {
 		return nil, fmt.Errorf("%d bytes are too many; %d is the most, pass large data as an artifact", len(raw), maxInstance)
 	}
-	if err := canon.Check(raw); err != nil {
-		return nil, err
-	}
-	v, err := decode(raw)
-	if err != nil {
-		return nil, err
+	v, err := canon.Decode(raw)
+	if err != nil || !alike(v) {
+		return v, err
 	}
 	walk(v, "", func(v any, at string) bool {
 		m, _ := v.(map[string]any)
@@ -117,173 +114,62 @@ func strict(raw []byte) (any, error) {
 	return v, err
 }
 
-// fold maps names that differ only by case, as Unicode has it, to one.
+// alike says whether an object in v has two names that differ only by case.
+func alike(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, alike)
+	case map[string]any:
+		var seen map[string]bool
+		if len(v) > 1 && !allSmall(v) {
+			seen = make(map[string]bool, len(v))
+		}
+		for name, item := range v {
+			if alike(item) {
+				return true
+			}
+			if seen != nil {
+				seen[fold(name)] = true
+			}
+		}
+		return seen != nil && len(seen) < len(v)
+	}
+	return false
+}
+
+func allSmall(m map[string]any) bool {
+	for name := range m {
+		if !small(name) {
+			return false
+		}
+	}
+	return true
+}
+
+// small says that a name has no letters but small ones of ASCII.
+func small(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// fold maps names that differ only by case, as Unicode has it, to one. A name in
+// small letters of ASCII is that one.
 func fold(name string) string {
+	if small(name) {
+		return name
+	}
 	return strings.Map(func(r rune) rune {
 		least := r
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
 			least = min(least, f)
 		}
+		if 'A' <= least && least <= 'Z' {
+			least += 'a' - 'A'
+		}
 		return least
 	}, name)
-}
-
-// schema compares the parameters with the action's schema; parameters that are
-// not all known yet are compared as far as they are.
-func (p *step) schema(c *trial) {
-	if c.refused() {
-		return
-	}
-	basis := callFacts{Spec: c.Spec}
-	canonical, err := canon.Marshal(c.value)
-	if err != nil {
-		c.say(GateSchema, Refused, "json", "params: "+err.Error(), basis)
-		return
-	}
-	basis.Params = canon.Sum(canonical)
-	if len(canonical) > maxInstance {
-		c.say(GateSchema, Refused, "size", fmt.Sprintf("with references replaced, params have %d bytes; %d is the most: pass large data as an artifact", len(canonical), maxInstance), basis)
-		return
-	}
-	// Canonical JSON has one spelling for each number, which the validator compares.
-	if c.value, err = decode(canonical); err != nil {
-		c.say(GateSchema, Refused, "json", "params: "+err.Error(), basis)
-		return
-	}
-	schema := c.action.params
-	if c.pending {
-		schema = c.action.loose
-		if m, ok := c.value.(map[string]any); ok && m["$from"] != nil {
-			c.say(GateSchema, Deferred, "", "", basis)
-			return
-		}
-	}
-	if vs := schema.check(c.value); len(vs) > 0 {
-		c.say(GateSchema, Refused, "", fmt.Sprintf("params don't fit %s: %v", c.action.ID(), vs), basis)
-		return
-	}
-	if c.pending {
-		c.say(GateSchema, Deferred, "", "", basis)
-		return
-	}
-	c.Resolved = canonical
-	c.say(GateSchema, Admitted, "", "", basis)
-}
-
-func (p *step) preconditions(c *trial) {
-	if c.refused() {
-		return
-	}
-	basis := callFacts{Spec: c.Spec}
-	if c.Resolved != nil {
-		basis.Params = canon.Sum(c.Resolved)
-	}
-	if len(c.action.pre) == 0 {
-		c.say(GatePreconditions, Admitted, "", "", basis)
-		return
-	}
-	basis.Inputs = canon.Sum(p.facts.Sources[InputSource].Output)
-	if c.pending {
-		c.say(GatePreconditions, Deferred, "", "", basis)
-		return
-	}
-	if reasons := failing(c.action.pre, map[string]any{"params": doubles(c.value), "inputs": p.inputs()}); reasons != nil {
-		c.say(GatePreconditions, Refused, "", fmt.Sprintf("a precondition of %s is not met: %s", c.action.ID(), strings.Join(reasons, "; ")), basis)
-		return
-	}
-	c.say(GatePreconditions, Admitted, "", "", basis)
-}
-
-func (p *step) inputs() any {
-	if v, err := p.output(InputSource); err == nil {
-		if m, ok := v.(map[string]any); ok {
-			return m
-		}
-	}
-	return map[string]any{}
-}
-
-// policy asks the configured policy. Without one, every action that the study
-// lists is allowed; others have been refused by name.
-func (p *step) policy(c *trial, policy Policy) {
-	if c.refused() {
-		return
-	}
-	basis := callFacts{Spec: c.Spec, Effects: c.action.Action.Effects}
-	if policy == nil {
-		c.say(GatePolicy, Admitted, "listed", "", basis)
-		return
-	}
-	if c.pending {
-		c.say(GatePolicy, Deferred, "", "", basis)
-		return
-	}
-	basis.Params = canon.Sum(c.Resolved)
-	decision, rule, reason := policy.Decide(c.Proposed, c.action, slices.Clone(c.Resolved), p.facts)
-	c.say(GatePolicy, decision, rule, reason, basis)
-}
-
-// limits refuses calls for which the run has nothing left. The calls of a step
-// are granted in their order, each reserving what it needs.
-func (p *step) limits(c *trial) {
-	if c.refused() {
-		return
-	}
-	var bounds Limits
-	if p.facts.Study != nil {
-		bounds = p.facts.Study.Study.Limits
-	}
-	basis := limitFacts{
-		Attempts: p.facts.Counters.Attempts, Calls: p.facts.Counters.Calls, Granted: p.granted,
-		MaxAttempts: bounds.Attempts, MaxCalls: bounds.Calls,
-	}
-	switch {
-	case bounds.Calls > 0 && basis.Calls+basis.Granted >= bounds.Calls:
-		c.say(GateLimits, Refused, "calls", fmt.Sprintf("the run has used %d of its %d calls, and this step's earlier calls take %d: none is left", basis.Calls, bounds.Calls, basis.Granted), basis)
-	case bounds.Attempts > 0 && basis.Attempts+basis.Granted >= bounds.Attempts:
-		c.say(GateLimits, Refused, "attempts", fmt.Sprintf("the run has used %d of its %d attempts, and this step's earlier calls need %d: none is left", basis.Attempts, bounds.Attempts, basis.Granted), basis)
-	default:
-		p.granted++
-		c.say(GateLimits, Admitted, "", "", basis)
-	}
-}
-
-// link refuses the calls that are linked, by references or order, with one that was refused.
-func (p *step) link() {
-	linked := map[*trial][]*trial{}
-	for _, c := range p.cases {
-		for _, other := range c.waits {
-			linked[c] = append(linked[c], other)
-			linked[other] = append(linked[other], c)
-		}
-	}
-	var queue []*trial
-	cause := map[*trial]*trial{}
-	for _, c := range p.cases {
-		if c.refused() && cause[c] == nil {
-			queue, cause[c] = append(queue, c), c
-		}
-	}
-	for len(queue) > 0 {
-		c := queue[0]
-		queue = queue[1:]
-		for _, other := range linked[c] {
-			if cause[other] != nil {
-				continue
-			}
-			cause[other] = cause[c]
-			queue = append(queue, other)
-			bad := cause[c]
-			other.say(GatePlan, Refused, "linked", fmt.Sprintf("nothing of this runs, since it is linked by references with call %s, which is refused: correct that one and propose them together again", bad.called()),
-				map[string]string{"call": bad.ID})
-		}
-	}
-}
-
-// called is how people and planners know the call.
-func (c *trial) called() string {
-	if c.Name != "" {
-		return fmt.Sprintf("%q (%s)", c.Name, c.ID)
-	}
-	return c.ID
 }

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-
-	"rlam/internal/canon"
 )
 
 //go:embed meta/*.schema.json
@@ -148,13 +145,18 @@ func (d *document) schema(member string) *Schema {
 	if !ok || d.bad[member] {
 		return nil
 	}
+	return d.compile("/"+member, raw)
+}
+
+// compile compiles the JSON Schema that stands at a pointer; nil if it has problems.
+func (d *document) compile(at string, raw json.RawMessage) *Schema {
 	s, err := Compile(raw)
 	if err != nil {
 		vs, ok := err.(Violations)
 		if !ok {
 			vs = Violations{{Message: err.Error()}}
 		}
-		d.add("/"+member, vs)
+		d.add(at, vs)
 		return nil
 	}
 	return s
@@ -171,65 +173,6 @@ func (d *document) object(member string, s *Schema) {
 	}
 	if !slices.Equal(top.types, []string{"object"}) {
 		d.refuse("/"+member, "", `"type": "object" at the top`, "the schema doesn't say that the value is an object")
-	}
-}
-
-// LoadedStudy is a study with what was compiled from it.
-type LoadedStudy struct {
-	Study  Study
-	Path   string // as given to LoadStudy; empty when the study came from a record
-	Digest canon.Digest
-	JSON   []byte // canonical, defaults filled; Digest is its digest
-
-	result *Schema
-	accept []*Expression
-}
-
-// LoadStudy reads a study file. The study is nil if there are problems.
-func LoadStudy(path string) (*LoadedStudy, Problems) {
-	text, ps := readFile(path)
-	if len(ps) > 0 {
-		return nil, ps
-	}
-	return ParseStudy(path, text)
-}
-
-// ParseStudy is [LoadStudy] for a text that has been read; file names it in problems.
-func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
-	d := open("study", file, text)
-	l := &LoadedStudy{Path: file}
-	d.fill(&l.Study)
-	l.Study.setDefaults()
-	d.checkPlanner(l.Study.Planner)
-	l.result = d.schema("result")
-	d.object("result", l.result)
-	l.accept = d.conditions("accept", l.Study.Accept, map[string]*Schema{"result": l.result, "inputs": nil})
-	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
-	}
-	return l.seal(file)
-}
-
-func (l *LoadedStudy) seal(file string) (*LoadedStudy, Problems) {
-	var err error
-	if l.Digest, l.JSON, err = canon.Of(l.Study); err != nil {
-		return nil, Problems{{File: file, Message: err.Error()}}
-	}
-	return l, nil
-}
-
-func (d *document) checkPlanner(p Planner) {
-	var set []string
-	for _, m := range []struct{ name, value string }{{"model", p.Model}, {"scripted", p.Scripted}, {"plan", p.Plan}} {
-		if m.value != "" {
-			set = append(set, m.name)
-		}
-	}
-	if len(set) > 1 {
-		d.refuse("/planner", "", "one of them", "%s are given together", quoted(set))
-	}
-	if len(p.Fallbacks) > 0 && p.Model == "" {
-		d.refuse("/planner/fallbacks", "", `"model" too`, "fallbacks are given without a model")
 	}
 }
 
@@ -259,16 +202,6 @@ func ParsePlan(file string, text []byte) (*Plan, Problems) {
 	return &p, nil
 }
 
-// ReadStudy prepares a study that comes from a record, as its JSON.
-func ReadStudy(raw []byte) (*LoadedStudy, error) {
-	l, ps := ParseStudy("study.json", raw)
-	if err := ps.Err(); err != nil {
-		return nil, fmt.Errorf("reading a recorded study: %w", err)
-	}
-	l.Path = ""
-	return l, nil
-}
-
 // reservedNames mean something else to a planner, and are no names of actions or calls.
 var reservedNames = []string{"finish", "give_up", "input"}
 
@@ -290,4 +223,11 @@ func folder(dir string) ([]string, error) {
 	return out, nil
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

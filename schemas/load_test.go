@@ -56,9 +56,9 @@ result: {type: object, required: rss}
 accept:
   - exp: result.rss < 1.0
 `, []string{
-			`1:1: /titel: there is no such property; expected one of "accept", "actions", "authors", "goal", "inputs", "license", "limits", "planner", "result", "seed", "title" (did you mean "title"?)`,
+			`1:1: /titel: there is no such property; expected one of "accept", "actions", "authors", "goal", "inputs", "license", "limits", "planner", "policy", "result", "reuse", "seed", "title" (did you mean "title"?)`,
 			`2:8: /title: is 3; expected a string, in quotes: "3"`,
-			`5:21: /planner/contxt: there is no such property; expected one of "attempts", "base_url", "calls", "context", "fallbacks", "instructions", "max_tokens", "model", "plan", "scripted", "temperature" (did you mean "context"?)`,
+			`5:21: /planner/contxt: there is no such property; expected one of "attempts", "base_url", "calls", "context", "fallbacks", "instructions", "max_tokens", "model", "plan", "prices", "scripted", "temperature" (did you mean "context"?)`,
 			`5:46: /planner/temperature: is "hot"; expected a number`,
 			`6:17: /limits/steps: is 0; expected at least 1`,
 			`6:31: /limits/wall_time: is "3 days"; expected a duration such as "90s" or "1h30m"`,
@@ -99,7 +99,7 @@ func TestJSONProblemsHavePlaces(t *testing.T) {
 	_, ps := schemas.ParseStudy("study.json", []byte(text))
 	want := []string{
 		`3:3: /goal: the key "goal" is written twice, first in line 2`,
-		`3:33: /actions/1: is 7; expected a string, in quotes: "7"`,
+		`3:33: /actions/1: is 7; expected a string or an object`,
 		`4:41: /seed: number is not held by a double: "1e1000001" is beyond ±1.8e308`,
 	}
 	if got := messages(ps); !slices.Equal(got, want) {
@@ -154,7 +154,7 @@ func TestDefaults(t *testing.T) {
 	}
 	minute, second := schemas.Duration(time.Minute), schemas.Duration(time.Second)
 	backoff := schemas.Backoff{Initial: second, Coefficient: 2, Max: minute}
-	if want := (schemas.Limits{Steps: 50, Calls: 200, Attempts: 400, Repairs: 5, Losses: 5, Tokens: 2_000_000, WallTime: schemas.Duration(24 * time.Hour)}); l.Study.Limits != want {
+	if want := (schemas.Limits{Steps: 50, Calls: 200, Attempts: 400, Repairs: 5, Losses: 5, Tokens: 2_000_000, WallTime: schemas.Duration(24 * time.Hour)}); !reflect.DeepEqual(l.Study.Limits, want) {
 		t.Errorf("limits %+v", l.Study.Limits)
 	}
 	want := schemas.Planner{Model: "some-model", Calls: "tools", Context: 32_000, MaxTokens: 4_096, Attempts: schemas.Attempts{Max: 4, Backoff: backoff}}
@@ -169,6 +169,27 @@ func TestDefaults(t *testing.T) {
 		b, ps := schemas.ParseAction("a.yaml", []byte(strings.Replace(soundAction, "effects: none", "effects: "+effects, 1)), nil)
 		if len(ps) > 0 || b.Action.Idempotent != idempotent || !reflect.DeepEqual(b.Action.Attempts, schemas.Attempts{Max: 1, Backoff: backoff}) {
 			t.Errorf("effects %q: %+v, %v", effects, b, ps)
+		}
+	}
+}
+
+// A member that a file doesn't have changes nothing: what was loaded before the
+// member existed has the digest it had.
+func TestDigestsStay(t *testing.T) {
+	for text, want := range map[string]string{
+		soundStudy: "sha256:7a1daa9dd3a20a819afa6ffa06bfd540ca364f76e86d7a9e6ed1ae17909a5cf6",
+		gateStudy:  "sha256:dc2fb83537607c75e15dc5cfcd603d727199bb67ebb49f06c822f73d71ce659a",
+	} {
+		if l, ps := schemas.ParseStudy("study.yaml", []byte(text)); len(ps) > 0 || l.Digest.String() != want {
+			t.Errorf("%v, %v; want %s", l, ps, want)
+		}
+	}
+	for text, want := range map[string]string{
+		soundAction: "sha256:457c90541b14ab07e38b381f9381ded0aea81422809679b8285be08852bde02a",
+		fitAction:   "sha256:113774d86da1dd67ceb2b5019a9e285f3b54d61ed01013cba0f9537e6d92095a",
+	} {
+		if b, ps := schemas.ParseAction("action.yaml", []byte(text), nil); len(ps) > 0 || b.Spec.String() != want {
+			t.Errorf("%v, %v; want %s", b, ps, want)
 		}
 	}
 }
@@ -275,7 +296,7 @@ func TestExamplesLoad(t *testing.T) {
 			t.Error(ps)
 			continue
 		}
-		if _, ps := registry.Resolve(path, l.Study.Actions); len(ps) > 0 {
+		if _, ps := registry.Resolve(l); len(ps) > 0 {
 			t.Error(ps)
 		}
 	}

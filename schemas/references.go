@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,22 +12,9 @@ import (
 // maxReferences bounds the references of one call.
 const maxReferences = 1000
 
-// origin is what the references gate knew of one source.
-type origin struct {
-	From   string       `json:"from"`
-	Status Status       `json:"status"`
-	Output canon.Digest `json:"output,omitzero"` // of the bytes
-}
-
-type referenceFacts struct {
-	Sources []origin `json:"sources,omitempty"`
-	Uses    []Use    `json:"uses,omitempty"`
-	Handles []string `json:"handles,omitempty"` // artifacts that were asked for
-}
-
 // references replaces references by values, and finds what has none.
 func (p *step) references(c *trial) {
-	if c.refused() {
+	if c.refused() || !c.parsed {
 		return
 	}
 	r := &resolving{step: p, trial: c}
@@ -35,7 +23,7 @@ func (p *step) references(c *trial) {
 		r.after(id)
 	}
 	r.handles(c.action.params.root, resolved)
-	basis := referenceFacts{Sources: r.origins, Uses: r.uses, Handles: r.asked}
+	basis := r.basis()
 	c.Uses = r.uses
 	if r.wrong != nil {
 		c.say(GateReferences, Refused, r.rule, strings.Join(r.wrong, "; "), basis)
@@ -53,11 +41,30 @@ func (p *step) references(c *trial) {
 type resolving struct {
 	*step
 	*trial
-	origins []origin
+	origins []any // what was known of each source
 	uses    []Use
 	asked   []string
 	wrong   []string
 	rule    string
+}
+
+// basis is what the gate judged: sources, references, and artifacts that were asked for.
+func (r *resolving) basis() map[string]any {
+	out := map[string]any{}
+	if len(r.origins) > 0 {
+		out["sources"] = r.origins
+	}
+	if len(r.asked) > 0 {
+		out["handles"] = asList(r.asked)
+	}
+	if len(r.uses) > 0 {
+		uses := make([]any, len(r.uses))
+		for i, u := range r.uses {
+			uses[i] = map[string]any{"from": u.From, "pointer": u.Pointer, "at": u.At}
+		}
+		out["uses"] = uses
+	}
+	return out
 }
 
 func (r *resolving) refuse(rule, at, format string, args ...any) {
@@ -67,10 +74,13 @@ func (r *resolving) refuse(rule, at, format string, args ...any) {
 	r.wrong = append(r.wrong, fmt.Sprintf("at %s: ", spot(at))+fmt.Sprintf(format, args...))
 }
 
-// resolve is v with the references whose values are known replaced. It builds a
-// new value and leaves v as it was. What comes out of a source is data: a
+// resolve is v with the references whose values are known replaced. It leaves v as
+// it was, and shares what holds no reference. What comes out of a source is data: a
 // reference in it is not followed.
 func (r *resolving) resolve(v any, at string) (out any, ok bool) {
+	if !holds(v, isReference) {
+		return v, true
+	}
 	switch v := v.(type) {
 	case []any:
 		out := make([]any, len(v))
@@ -121,7 +131,7 @@ func (r *resolving) value(ref reference, as any, at string) (any, bool) {
 		id = source.Call
 	}
 	r.uses = append(r.uses, Use{From: id, Pointer: ref.Pointer, At: at})
-	r.origin(id, source)
+	r.origin(id, ref.From, source.Status)
 	switch source.Status {
 	case StatusCompleted:
 	case StatusPending:
@@ -146,31 +156,42 @@ func (r *resolving) value(ref reference, as any, at string) (any, bool) {
 	return as, false
 }
 
-func (r *resolving) origin(id string, s Source) {
-	if slices.ContainsFunc(r.origins, func(o origin) bool { return o.From == id }) {
+func (r *resolving) origin(id, key string, status Status) {
+	if slices.ContainsFunc(r.origins, func(o any) bool { return o.(map[string]any)["from"] == id }) {
 		return
 	}
-	o := origin{From: id, Status: s.Status}
-	if s.Status == StatusCompleted {
-		o.Output = canon.Sum(s.Output)
+	o := map[string]any{"from": id, "status": string(status)}
+	if status == StatusCompleted {
+		o["output"] = r.read(key).digest // of the bytes
 	}
 	r.origins = append(r.origins, o)
 }
 
-// output decodes a source's output, once for the step.
+// output is a source's output, decoded and hashed once for the step.
+type output struct {
+	value  any
+	digest canon.Digest
+	err    error
+}
+
 func (p *step) output(key string) (any, error) {
-	if v, ok := p.decoded[key]; ok {
-		return v, nil
+	o := p.read(key)
+	return o.value, o.err
+}
+
+func (p *step) read(key string) output {
+	if found, ok := p.decoded[key]; ok {
+		return found
 	}
 	s := p.facts.Sources[key]
+	o := output{digest: canon.Sum(s.Output)}
 	if len(s.Output) == 0 {
-		return nil, fmt.Errorf("there is nothing")
+		o.err = errors.New("there is nothing")
+	} else {
+		o.value, o.err = canon.Decode(s.Output)
 	}
-	v, err := decode(s.Output)
-	if err == nil {
-		p.decoded[key] = v
-	}
-	return v, err
+	p.decoded[key] = o
+	return o
 }
 
 func (r *resolving) unknown(id, at string) {
@@ -218,109 +239,51 @@ func (r *resolving) after(id string) {
 	}
 }
 
-// promise refuses a reference into the output of a call that has not run, where
-// the schemas already show that it can't come out well.
-func (r *resolving) promise(source *Bound, ref reference, at string) {
-	parts, _ := tokens(ref.Pointer)
-	s := source.returns.root
-	walked := ""
-	for _, part := range parts {
-		next, closed := s.child(part)
-		if closed {
-			r.refuse("path", at, "the output of %s will have no %s: %v", source.ID(), ref.Pointer, missing(walked, part, sortedKeys(s.target().props)))
-			return
-		}
-		if next == nil {
-			return
-		}
-		s, walked = next, join(walked, part)
-	}
-	want := r.demanded(at)
-	if want == nil {
-		return
-	}
-	given := s.target()
-	if len(given.types) > 0 && len(want.types) > 0 && !slices.ContainsFunc(given.types, func(t string) bool {
-		return slices.Contains(want.types, t) || t == "integer" && slices.Contains(want.types, "number") || t == "number" && slices.Contains(want.types, "integer")
-	}) {
-		r.refuse("type", at, "the output of %s will be %s at %s; expected %s", source.ID(), strings.Join(articles(given.types), " or "), place(ref.Pointer), want.describe())
-	}
-	r.sameUnit(given, want, source, ref, at)
+// isReference and isHandle are asked of every value that may have to be looked at.
+func isReference(v any) bool {
+	m, _ := v.(map[string]any)
+	_, is := m["$from"]
+	return is
 }
 
-// units refuses a value whose schema says that it is in another unit.
-func (r *resolving) units(source *Bound, ref reference, at string) {
-	parts, _ := tokens(ref.Pointer)
-	s := source.returns.root
-	for _, part := range parts {
-		if s, _ = s.child(part); s == nil {
-			return
+func isHandle(v any) bool {
+	text, ok := v.(string)
+	return ok && strings.HasPrefix(text, "sha256:")
+}
+
+// holds says whether v is, or has in it, a value of that kind.
+func holds(v any, kind func(any) bool) bool {
+	if kind(v) {
+		return true
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			if holds(item, kind) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, item := range v {
+			if holds(item, kind) {
+				return true
+			}
 		}
 	}
-	if want := r.demanded(at); want != nil {
-		r.sameUnit(s.target(), want, source, ref, at)
-	}
-}
-
-func (r *resolving) sameUnit(given, want *shape, source *Bound, ref reference, at string) {
-	if given.unit != "" && want.unit != "" && given.unit != want.unit {
-		r.refuse("unit", at, "the output of %s is in %q at %s; expected %q", source.ID(), given.unit, place(ref.Pointer), want.unit)
-	}
-}
-
-// demanded is the one schema that certainly holds at a place in the parameters, if there is one.
-func (r *resolving) demanded(at string) *shape {
-	if r.trial.action == nil {
-		return nil
-	}
-	parts, _ := tokens(at)
-	s := r.trial.action.params.root
-	for _, part := range parts {
-		if s, _ = s.child(part); s == nil {
-			return nil
-		}
-	}
-	return s.target()
-}
-
-// target follows references of the schema.
-func (s *shape) target() *shape {
-	for n := 0; s.ref != nil && n < 64; n++ {
-		s = s.ref
-	}
-	return s
-}
-
-// child is the schema of a member, if it is the only one that matters; closed says
-// that there can be no such member.
-func (s *shape) child(part string) (next *shape, closed bool) {
-	s = s.target()
-	if len(s.all)+len(s.any)+len(s.one)+len(s.cond)+len(s.deps)+len(s.patterns) > 0 {
-		return nil, false
-	}
-	if sub := s.props[part]; sub != nil {
-		return sub, false
-	}
-	if slices.Equal(s.types, []string{"object"}) && s.closed {
-		return nil, true
-	}
-	if slices.Equal(s.types, []string{"array"}) {
-		return s.items, false
-	}
-	if s.rest != nil && s.rest.always == nil && slices.Equal(s.types, []string{"object"}) {
-		return s.rest, false
-	}
-	return nil, false
+	return false
 }
 
 // handles asks for every artifact that stands where the schema expects one.
 func (r *resolving) handles(root *shape, whole any) {
+	if !holds(whole, isHandle) {
+		return
+	}
 	walk(whole, "", func(v any, at string) bool {
-		if m, ok := v.(map[string]any); ok && m["$from"] != nil {
+		if isReference(v) {
 			return false
 		}
 		handle, ok := v.(string)
-		if !ok {
+		if !ok || !isHandle(v) {
 			return true
 		}
 		if _, err := canon.Parse(handle); err != nil {
@@ -358,6 +321,6 @@ func (p *step) circles() {
 			names[i] = p.byID[id].called()
 		}
 		c.Verdicts = c.Verdicts[:len(c.Verdicts)-1] // the same gate's, which had not seen the others
-		c.say(GateReferences, Refused, "circle", "the calls wait for each other: "+strings.Join(names, " → ")+"; a call can only use outputs of calls that don't need its own", map[string][]string{"circle": circle})
+		c.say(GateReferences, Refused, "circle", "the calls wait for each other: "+strings.Join(names, " → ")+"; a call can only use outputs of calls that don't need its own", map[string]any{"circle": asList(circle)})
 	}
 }

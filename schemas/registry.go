@@ -135,17 +135,18 @@ func (r *Registry) Find(name string) (*Bound, error) {
 	return nil, fmt.Errorf("%s; there are %s", miss, quoted(slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })))
 }
 
-// Resolve finds the actions that a study lists: files and folders relative to the
-// study at studyPath, and names of the registry. The map is by action name. All
-// problems are reported, those of the action files too.
-func (r *Registry) Resolve(studyPath string, names []string) (map[string]*Bound, Problems) {
+// Resolve finds the actions that a study lists, and more of them: files and folders
+// relative to the study, and names of the registry. The map is by action name. All
+// problems are reported: those of the action files, and those of what the study says
+// about its actions, such as a rule of its policy that multiplies a parameter by 2.
+func (r *Registry) Resolve(study *LoadedStudy, more ...string) (map[string]*Bound, Problems) {
 	out := map[string]*Bound{}
 	var problems Problems
 	refuse := func(i int, format string, args ...any) {
-		problems = append(problems, Problem{File: studyPath, Pointer: joinIndex("/actions", i), Message: fmt.Sprintf(format, args...)})
+		problems = append(problems, Problem{File: study.Path, Pointer: joinIndex("/actions", i), Message: fmt.Sprintf(format, args...)})
 	}
-	for i, name := range names {
-		found, ps, err := r.resolve(filepath.Dir(studyPath), name)
+	take := func(i int, name string) {
+		found, ps, err := r.resolve(filepath.Dir(study.Path), name)
 		problems = append(problems, ps...)
 		if err != nil {
 			refuse(i, "%v", err)
@@ -164,10 +165,34 @@ func (r *Registry) Resolve(studyPath string, names []string) (map[string]*Bound,
 			}
 		}
 	}
+	listed := append(slices.Clone(study.Study.Actions), List(more...)...)
+	for i, a := range listed {
+		if a.Params == nil {
+			take(i, a.Use)
+		}
+	}
+	for i, a := range listed { // what is narrowed may have come with a file or folder
+		name, version, pinned := strings.Cut(a.Use, "@")
+		switch there := out[name]; {
+		case a.Params == nil:
+		case there == nil:
+			take(i, a.Use)
+		case pinned && there.Action.Version != version:
+			refuse(i, "%q and %q would both be called %q", there.ID(), a.Use, name)
+		}
+	}
+	if len(problems) == 0 {
+		problems = study.check(out)
+	}
 	if len(problems) > 0 {
-		return nil, locate(studyPath, problems)
+		return nil, locate(study.Path, problems)
 	}
 	return out, nil
+}
+
+// isPath tells files and folders from names of actions.
+func isPath(name string) bool {
+	return strings.ContainsAny(name, `/\`) || slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }
 
 func (r *Registry) resolve(dir, name string) ([]*Bound, Problems, error) {
@@ -175,8 +200,7 @@ func (r *Registry) resolve(dir, name string) ([]*Bound, Problems, error) {
 	if !filepath.IsAbs(target) {
 		target = filepath.Join(dir, filepath.FromSlash(name))
 	}
-	isPath := strings.ContainsAny(name, `/\`) || slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
-	if !isPath {
+	if !isPath(name) {
 		if b, err := r.Find(name); err == nil {
 			return []*Bound{b}, nil, nil
 		} else if info, statErr := os.Stat(target); statErr != nil || !info.IsDir() {

@@ -64,7 +64,8 @@ func TestResolve(t *testing.T) {
 		{[]string{"empty/"}, `the folder "empty/" holds no action files`},
 		{[]string{"broken.yaml"}, `/nmae: there is no such property`},
 	} {
-		found, ps := registry.Resolve(filepath.Join(dir, "study.yaml"), c.names)
+		study := &schemas.LoadedStudy{Path: filepath.Join(dir, "study.yaml"), Study: schemas.Study{Actions: schemas.List(c.names...)}}
+		found, ps := registry.Resolve(study)
 		var names []string
 		for name := range found {
 			names = append(names, name)

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -9,20 +10,21 @@ import (
 
 // JudgeResult judges what a planner hands in as the study's result: its JSON, its
 // references, the study's schema, and the study's accept expressions. A reference
-// to a call that has not ended is refused.
+// to a call that has not ended is refused. In a last turn, see [Facts.LastTurn], a
+// result may lack what the schema requires at its top; what is there must fit.
 func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
-	p := newPlan([]Proposed{{Action: "finish", Params: params}}, f)
+	p := newPlan([]Proposed{{Action: "finish", Params: params}}, f, g.deleted)
 	c := p.cases[0]
 	c.action = &Bound{Action: Action{Name: "result"}, params: f.Study.result}
 	delete(p.byID, "")
 
 	v, err := strict(params)
-	written := map[string]canon.Digest{"result": canon.Sum(params)}
+	written := map[string]any{"result": canon.Sum(params)}
 	if err != nil {
 		c.say(GateParse, Refused, "json", "result: "+err.Error(), written)
 		return c.close()
 	}
-	c.value = v
+	c.written, c.value, c.parsed = v, v, true
 	c.say(GateParse, Admitted, "", "", written)
 	p.references(c)
 	if !c.refused() && c.pending {
@@ -32,30 +34,65 @@ func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
 	if c.refused() {
 		return c.close()
 	}
-	canonical, err := canon.Marshal(c.value)
-	if err == nil {
-		c.value, err = decode(canonical)
+	p.judgeValue(c)
+	return c.close()
+}
+
+// judgeValue judges a result whose references are replaced.
+func (p *step) judgeValue(c *trial) {
+	f := p.facts
+	canonical, err := canon.Encode(c.value)
+	basis := map[string]any{"study": f.Study.Digest, "result": canon.Sum(canonical)}
+	if f.LastTurn != "" {
+		basis["last"] = f.LastTurn
 	}
-	basis := struct {
-		Study  canon.Digest `json:"study"`
-		Result canon.Digest `json:"result"`
-	}{f.Study.Digest, canon.Sum(canonical)}
 	if err != nil {
 		c.say(GateSchema, Refused, "json", "result: "+err.Error(), basis)
-		return c.close()
+		return
 	}
+	rule := ""
 	if vs := f.Study.result.check(c.value); len(vs) > 0 {
-		c.say(GateSchema, Refused, "", fmt.Sprintf("the result doesn't fit the study's schema: %v", vs), basis)
-		return c.close()
+		if vs = p.lacking(c, vs); len(vs) > 0 {
+			c.say(GateSchema, Refused, "", fmt.Sprintf("the result doesn't fit the study's schema: %v", vs), basis)
+			return
+		}
+		rule, c.Partial = "partial", true
 	}
 	c.Resolved = canonical
-	c.say(GateSchema, Admitted, "", "", basis)
-	if reasons := failing(f.Study.accept, map[string]any{"result": doubles(c.value), "inputs": p.inputs()}); reasons != nil {
+	c.say(GateSchema, Admitted, rule, "", basis)
+	reasons := failing(f.Study.accept, map[string]any{"result": doubles(c.value), "inputs": p.inputs()})
+	switch {
+	case reasons == nil:
+		c.say(GateAccept, Admitted, rule, "", basis)
+	case f.LastTurn != "":
+		c.Partial = true
+		c.say(GateAccept, Admitted, "partial", "", basis)
+	default:
 		c.say(GateAccept, Refused, "", "the result is not accepted: "+strings.Join(reasons, "; "), basis)
-		return c.close()
 	}
-	c.say(GateAccept, Admitted, "", "", basis)
-	return c.close()
+}
+
+// lacking is what is wrong with a result besides what it lacks, if it may lack anything.
+func (p *step) lacking(c *trial, vs Violations) Violations {
+	if p.facts.LastTurn == "" || p.facts.Study.partial == nil {
+		return vs
+	}
+	partial, err := p.facts.Study.partial()
+	if err != nil {
+		return vs
+	}
+	return partial.check(c.value)
+}
+
+// withoutRequired is a schema of an object that asks for no member of it.
+func withoutRequired(schema json.RawMessage) []byte {
+	m, ok := raw(schema).(map[string]any)
+	if !ok {
+		return schema
+	}
+	delete(m, "required")
+	delete(m, "minProperties")
+	return marshal(m)
 }
 
 // Types of failure that [Gate.CheckOutput] finds.
@@ -104,9 +141,5 @@ func canonicalValue(raw []byte) (any, error) {
 	if len(raw) > maxOutput {
 		return nil, fmt.Errorf("%d bytes are too many; %d is the most, save large data as an artifact", len(raw), maxOutput)
 	}
-	canonical, err := canon.Transform(raw)
-	if err != nil {
-		return nil, err
-	}
-	return decode(canonical)
+	return canon.Decode(raw)
 }

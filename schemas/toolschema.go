@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // referenceDefinition is the schema of a reference, as the model sees it.
@@ -25,14 +26,34 @@ const referenceName = "reference"
 // ToolSchema is the schema of the arguments with which a planner calls the
 // action: an id of its own choice for the call, why it makes it, and the
 // action's parameters, in which a reference may stand for every value.
-func ToolSchema(b *Bound) json.RawMessage {
-	r := relaxing{prefix: "#/properties/params", target: "#/definitions/" + referenceName, forModel: true}
+func ToolSchema(b *Bound) json.RawMessage { return toolSchema(b, nil) }
+
+// ToolSchema is [ToolSchema] with what the study narrows: both schemas of the
+// parameters must hold.
+func (l *LoadedStudy) ToolSchema(b *Bound) json.RawMessage {
+	for _, a := range l.Study.Actions {
+		if name, _, _ := strings.Cut(a.Use, "@"); name == b.Action.Name && a.Params != nil {
+			return toolSchema(b, a.Params)
+		}
+	}
+	return toolSchema(b, nil)
+}
+
+func toolSchema(b *Bound, narrow json.RawMessage) json.RawMessage {
+	const at, target = "#/properties/params", "#/definitions/" + referenceName
+	params := relaxing{prefix: at, target: target, forModel: true}.relax(raw(b.Action.Params))
+	if narrow != nil {
+		params = map[string]any{"allOf": []any{
+			relaxing{prefix: at + "/allOf/0", target: target, forModel: true}.relax(raw(b.Action.Params)),
+			relaxing{prefix: at + "/allOf/1", target: target, forModel: true}.relax(raw(narrow)),
+		}}
+	}
 	return marshal(map[string]any{
 		"type": "object",
 		"properties": map[string]any{
 			"id":     map[string]any{"type": "string", "pattern": callNamePattern, "description": "your id for this call, new in this run, by which other calls refer to it"},
 			"why":    map[string]any{"type": "string", "description": "why this call, in one sentence"},
-			"params": r.relax(raw(b.Action.Params)),
+			"params": params,
 		},
 		"required":             []any{"id", "params"},
 		"additionalProperties": false,

@@ -257,7 +257,7 @@ func TestDrafts(t *testing.T) {
 // Calls of the Berkeley Function Calling Leaderboard, labelled with another validator.
 func TestToolCalls(t *testing.T) {
 	shared := cmp.Or(os.Getenv("RLAM_SHARED"), "../../shared")
-	gate, bound := schemas.NewGate(schemas.GateConfig{}), map[string]*schemas.Bound{}
+	gate, bound := schemas.NewGate(), map[string]*schemas.Bound{}
 	for file, admit := range map[string]bool{"bfcl_valid.jsonl": true, "bfcl_mutated_invalid.jsonl": false} {
 		t.Run(file, func(t *testing.T) {
 			f, err := os.Open(filepath.Join(shared, "data", "toolcalls", file))

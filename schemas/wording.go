@@ -58,6 +58,9 @@ func (f finding) violation(fallback string) Violation {
 		"array_min_items", "array_max_items", "array_min_properties", "array_max_properties":
 		v.Message = "is " + given
 		v.Expected = f.union(func(s *shape) []string { return s.bounds(f.kind) })
+		if names := f.union(func(s *shape) []string { return s.names.boundsOf(f.kind) }); v.Expected == "" && names != "" {
+			v.Message, v.Expected = "has the name "+given, names
+		}
 	case "format":
 		v.Message = "is " + given
 		v.Expected = f.union(func(s *shape) []string { return s.format() })
@@ -213,6 +216,14 @@ func (s *shape) format() []string {
 	default:
 		return []string{fmt.Sprintf("a string of format %q", f)}
 	}
+}
+
+// boundsOf is bounds of a schema that may be missing.
+func (s *shape) boundsOf(kind string) []string {
+	if s == nil {
+		return nil
+	}
+	return s.bounds(kind)
 }
 
 // bounds is the demand behind one kind of error, for example "at least 3".

@@ -123,7 +123,7 @@ func checkStudy(study *schemas.LoadedStudy, actions []string) schemas.Problems {
 		refuse("", "%v", err)
 		return problems
 	}
-	_, found := registry.Resolve(study.Path, append(slices.Clone(study.Study.Actions), actions...))
+	_, found := registry.Resolve(study, actions...)
 	problems = append(problems, found...)
 
 	beside := func(name string) string {
@@ -139,6 +139,9 @@ func checkStudy(study *schemas.LoadedStudy, actions []string) schemas.Problems {
 	slices.Sort(names)
 	for _, name := range names {
 		file := study.Study.Inputs[name].File
+		if file == "" { // of another run, or a digest alone
+			continue
+		}
 		if info, err := os.Stat(beside(file)); err != nil {
 			refuse("/inputs/"+name+"/file", "the file %q can't be read: %v", file, err)
 		} else if !info.Mode().IsRegular() {

@@ -38,7 +38,7 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	l := &lab{t: t, gate: schemas.NewGate(schemas.GateConfig{}), blobs: &store.Mem{}, seen: map[string]planner.Observation{}}
+	l := &lab{t: t, gate: schemas.NewGate(), blobs: &store.Mem{}, seen: map[string]planner.Observation{}}
 	var problems schemas.Problems
 	if l.study, problems = schemas.LoadStudy("study.yaml"); len(problems) > 0 {
 		t.Fatal(problems)
@@ -47,7 +47,7 @@ func newLab(t *testing.T) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if l.actions, problems = registry.Resolve("study.yaml", l.study.Study.Actions); len(problems) > 0 {
+	if l.actions, problems = registry.Resolve(l.study); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	if l.set, err = executor.New(executor.Config{Blobs: l.blobs, Builtins: builtin.All()}); err != nil {

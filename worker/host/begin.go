@@ -49,7 +49,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	if err != nil {
 		return nil, err
 	}
-	actions, problems := registry.Resolve(study.Path, append(slices.Clone(study.Study.Actions), o.Actions...))
+	actions, problems := registry.Resolve(study, o.Actions...)
 	if len(problems) > 0 {
 		return nil, problems.Err()
 	}
@@ -120,6 +120,10 @@ func (b *beginning) path(name string) string {
 }
 
 func (b *beginning) input(name string, in schemas.Input) record.Artifact {
+	if in.File == "" || in.Keep != "" && in.Keep != schemas.KeepCopy {
+		b.err = errors.Join(b.err, fmt.Errorf("resolving input %q: only files that are kept as a copy can be resolved yet", name))
+		return record.Artifact{}
+	}
 	f, err := os.Open(b.path(in.File))
 	if err != nil {
 		b.err = errors.Join(b.err, fmt.Errorf("reading input %q: %w", name, err))
@@ -129,6 +133,9 @@ func (b *beginning) input(name string, in schemas.Input) record.Artifact {
 	d, size, err := b.store.Put(b.ctx, f)
 	if err != nil {
 		b.err = errors.Join(b.err, fmt.Errorf("storing input %q: %w", name, err))
+	}
+	if !in.Digest.IsZero() && in.Digest != d {
+		b.err = errors.Join(b.err, fmt.Errorf("reading input %q: %q has the digest %s, and the study says %s", name, in.File, d, in.Digest))
 	}
 	return record.Artifact{Name: name, Digest: d, Size: size, MediaType: mediaType(in.File)}
 }

@@ -1,0 +1,212 @@
+package schemas
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"rlam/internal/canon"
+)
+
+// LoadedStudy is a study with what was compiled from it. It is not changed after it
+// was made, and safe for concurrent use.
+type LoadedStudy struct {
+	Study  Study
+	Path   string // as given to LoadStudy; empty when the study came from a record
+	Digest canon.Digest
+	JSON   []byte // canonical, defaults filled; Digest is its digest
+
+	result  *Schema
+	partial func() (*Schema, error) // result without what is required at its top
+	accept  []*Expression
+	policy  *rulebook             // nil: what the study lists is allowed
+	narrow  map[string]*narrowing // by the action's name
+	facts   map[string]any        // as the variable study of a policy's rules
+}
+
+// narrowing is a study's own schema of an action's parameters.
+type narrowing struct {
+	version       string // of the action, if the study says it
+	schema, loose *Schema
+	at            string // in the study
+}
+
+// LoadStudy reads a study file. The study is nil if there are problems. What only
+// the actions can tell, such as the types of parameters in a policy's rules,
+// [Registry.Resolve] checks.
+func LoadStudy(path string) (*LoadedStudy, Problems) {
+	text, ps := readFile(path)
+	if len(ps) > 0 {
+		return nil, ps
+	}
+	return ParseStudy(path, text)
+}
+
+// ParseStudy is [LoadStudy] for a text that has been read; file names it in problems.
+func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
+	d := open("study", file, text)
+	l := &LoadedStudy{Path: file}
+	d.fill(&l.Study)
+	l.Study.setDefaults()
+	d.checkPlanner(l.Study.Planner)
+	d.checkPrices(l.Study)
+	d.checkInputs(l.Study.Inputs)
+	l.result = d.schema("result")
+	d.object("result", l.result)
+	l.accept = d.conditions("accept", l.Study.Accept, variables{"result": rootOf(l.result), "inputs": nil})
+	l.narrow = d.narrowings(l.Study.Actions)
+	l.policy = d.policy(l.Study.Policy)
+	if len(d.problems) > 0 {
+		return nil, d.problems.sorted()
+	}
+	l.facts = l.Study.facts()
+	l.partial = sync.OnceValues(func() (*Schema, error) { return Compile(withoutRequired(l.Study.Result)) })
+	return l.seal(file)
+}
+
+// ReadStudy prepares a study that comes from a record, as its JSON.
+func ReadStudy(raw []byte) (*LoadedStudy, error) {
+	l, ps := ParseStudy("study.json", raw)
+	if err := ps.Err(); err != nil {
+		return nil, fmt.Errorf("reading a recorded study: %w", err)
+	}
+	l.Path = ""
+	return l, nil
+}
+
+func (l *LoadedStudy) seal(file string) (*LoadedStudy, Problems) {
+	var err error
+	if l.Digest, l.JSON, err = canon.Of(l.Study); err != nil {
+		return nil, Problems{{File: file, Message: err.Error()}}
+	}
+	return l, nil
+}
+
+func (d *document) checkPlanner(p Planner) {
+	var set []string
+	for _, m := range []struct{ name, value string }{{"model", p.Model}, {"scripted", p.Scripted}, {"plan", p.Plan}} {
+		if m.value != "" {
+			set = append(set, m.name)
+		}
+	}
+	if len(set) > 1 {
+		d.refuse("/planner", "", "one of them", "%s are given together", quoted(set))
+	}
+	if len(p.Fallbacks) > 0 && p.Model == "" {
+		d.refuse("/planner/fallbacks", "", `"model" too`, "fallbacks are given without a model")
+	}
+}
+
+// checkPrices refuses a model without a price where money is limited.
+func (d *document) checkPrices(s Study) {
+	if s.Limits.Money == 0 || d.bad["planner"] || d.bad["limits"] {
+		return
+	}
+	known := sortedKeys(s.Planner.Prices.Models)
+	check := func(at, model string) {
+		if _, ok := s.Planner.Prices.Models[model]; model != "" && !ok {
+			d.refuse(at, nearest(model, known), "", "money is limited, and %q has no price in planner.prices", model)
+		}
+	}
+	check("/planner/model", s.Planner.Model)
+	for i, model := range s.Planner.Fallbacks {
+		check(joinIndex("/planner/fallbacks", i), model)
+	}
+}
+
+func (d *document) checkInputs(inputs map[string]Input) {
+	for _, name := range sortedKeys(inputs) {
+		in, at := inputs[name], join("/inputs", name)
+		kept := in.Given != (Given{}) && in.Keep == KeepDigest && !in.Digest.IsZero()
+		switch {
+		case in.File == "" && in.Run == "" && !kept:
+			d.refuse(at, "", `"file", "run" with "output", or "given" with "keep: digest" and "digest"`, "nothing says where the input is")
+		case in.File != "" && in.Run != "":
+			d.refuse(at, "", "one of them", `"file" and "run" are given together`)
+		case in.Run == "" && in.Output != "":
+			d.refuse(at+"/output", "", `"run" too`, "an output is given without a run")
+		case in.Run != "" && in.Given != (Given{}):
+			d.refuse(at+"/given", "", `"file"`, "what another run made has its provenance already")
+		case in.Run != "" && in.Keep != "":
+			d.refuse(at+"/keep", "", "none", "what another run made is in the store already")
+		}
+	}
+}
+
+// narrowings compiles the study's own schemas of parameters.
+func (d *document) narrowings(actions []Listed) map[string]*narrowing {
+	if d.bad["actions"] {
+		return nil
+	}
+	out := map[string]*narrowing{}
+	for i, a := range actions {
+		at := joinIndex("/actions", i)
+		if a.Params == nil {
+			continue
+		}
+		name, version, _ := strings.Cut(a.Use, "@")
+		if isPath(a.Use) {
+			d.refuse(at+"/use", "", "the action's name; list its file as an entry of its own", "%q is a file", a.Use)
+		}
+		if out[name] != nil {
+			d.refuse(at, "", "one schema", "the parameters of %q are narrowed twice", name)
+			continue
+		}
+		n := &narrowing{version: version, at: at}
+		if n.schema = d.compile(at+"/params", a.Params); n.schema == nil {
+			continue
+		}
+		loose, err := Compile(looseSchema(a.Params))
+		if err != nil {
+			d.refuse(at+"/params", "", "", "references can't be admitted: %v", err)
+		}
+		n.loose = loose
+		out[name] = n
+	}
+	return out
+}
+
+// check reports what a study says about actions that those actions don't bear out.
+func (l *LoadedStudy) check(actions map[string]*Bound) Problems {
+	var problems Problems
+	names := sortedKeys(actions)
+	refuse := func(at, near, expected, format string, args ...any) {
+		problems = append(problems, Problem{File: l.Path, Pointer: at, Message: fmt.Sprintf(format, args...), Expected: expected, Nearest: near})
+	}
+	for _, name := range sortedKeys(l.narrow) {
+		n, b := l.narrow[name], actions[name]
+		if b == nil {
+			continue // reported as an action that is not found
+		}
+		known := sortedKeys(b.params.root.target().props)
+		for _, param := range sortedKeys(n.schema.root.target().props) {
+			if b.params.root.target().closed && !slices.Contains(known, param) {
+				refuse(join(n.at+"/params/properties", param), nearest(param, known), "one of "+quoted(known), "%s has no parameter %q", b.ID(), param)
+			}
+		}
+	}
+	for _, name := range sortedKeys(l.Study.Limits.Actions) {
+		if actions[name] == nil {
+			refuse(join("/limits/actions", name), nearest(name, names), "one of "+quoted(names), "the study lists no action %q", name)
+		}
+	}
+	for i, a := range l.Study.Policy.Rules {
+		for j, name := range a.Actions {
+			if actions[name] == nil {
+				refuse(joinIndex(joinIndex("/policy/rules", i)+"/actions", j), nearest(name, names), "one of "+quoted(names), "the study lists no action %q", name)
+			}
+		}
+	}
+	for _, name := range names {
+		if undo := actions[name].Action.Undo; undo != "" && actions[undo] == nil {
+			refuse("/actions", nearest(undo, names), "", "%s is undone by %q, which the study doesn't list", actions[name].ID(), undo)
+		}
+		for _, r := range l.policy.of(actions[name]) {
+			for _, v := range r.wrong {
+				refuse(joinIndex("/policy/rules", r.index)+"/when", v.Nearest, v.Expected, "for calls of %s: %s", actions[name].ID(), v.Message)
+			}
+		}
+	}
+	return problems
+}
