@@ -66,10 +66,11 @@ type Activities struct {
 	journal journal.Journal
 	gate    *schemas.Gate
 
-	mu     sync.Mutex
-	runs   map[canon.Digest]*pinned
-	chains chainCache
-	shared digests // blobs that many attempts share and this worker has stored
+	mu        sync.Mutex
+	runs      map[canon.Digest]*pinned
+	chains    chainCache
+	proposals proposalCache
+	shared    digests // blobs that many attempts share and this worker has stored
 }
 
 // New checks c and makes the activities.

@@ -349,3 +349,16 @@ func TestAWholeRunFromTheStoreAlone(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestATurnThatIsTooDearIsNotAsked bounds the run's money below the price of a turn.
+func TestATurnThatIsTooDearIsNotAsked(t *testing.T) {
+	b := newBench(t, "planner: {scripted: script.yaml}",
+		"limits: {money: 0.000001}\nplanner: {scripted: script.yaml, prices: {currency: USD, models: {scripted/test: {input: 2, output: 8}}}}")
+	_, err := b.env.ExecuteActivity(b.acts.Plan, workflows.PlanInput{Run: b.run, Head: b.run, Step: 1})
+	if typeOf(err) != workflows.TypeLimitReached || !strings.Contains(err.Error(), "money") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(b.log); !os.IsNotExist(err) && b.asked() != 0 {
+		t.Errorf("the model was asked %d times", b.asked())
+	}
+}

@@ -77,7 +77,7 @@ func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workfl
 	if result.Note, err = a.note(ctx, call.Verdicts); err != nil {
 		return workflows.JudgeResult{}, err
 	}
-	result.Params, err = refOf(ctx, a.cfg.Store, call.Params)
+	result.Params, err = a.refOf(ctx, call.Params, w.refs)
 	return result, err
 }
 
@@ -108,8 +108,8 @@ func (a *Activities) addSiblings(ctx context.Context, c *chain, in workflows.Jud
 
 // proposedCall is one call of a proposal's record.
 func (a *Activities) proposedCall(ctx context.Context, proposal canon.Digest, id string) (record.Call, error) {
-	var p record.Proposal
-	if err := record.Load(ctx, a.cfg.Store, proposal, &p); err != nil {
+	p, err := a.proposals.load(ctx, a.cfg.Store, proposal)
+	if err != nil {
 		return record.Call{}, err
 	}
 	for _, c := range p.Calls {

@@ -79,6 +79,9 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 	if err != nil {
 		return workflows.PlanResult{}, err
 	}
+	if err := a.affordable(ctx, run, c, q); err != nil {
+		return workflows.PlanResult{}, err
+	}
 	intent.Request = q.digest
 	if intent, err = a.journal.Begin(ctx, intent, len(executions)+1, append(blobs, q.blobs...)...); err != nil {
 		return workflows.PlanResult{}, err
@@ -99,6 +102,7 @@ type question struct {
 	digest canon.Digest // of its content
 	blobs  [][]byte
 	model  string
+	tokens schemas.Tokens // what the turn could take
 	send   func(context.Context) (planner.Answer, error)
 }
 
@@ -142,13 +146,26 @@ func (a *Activities) ask(run *pinned, c *chain, candidate int) (*question, error
 	if err != nil {
 		return nil, err
 	}
-	q := &question{digest: ref.Digest, blobs: [][]byte{blob}, model: req.Model, send: func(ctx context.Context) (planner.Answer, error) {
+	q := &question{digest: ref.Digest, blobs: [][]byte{blob}, model: req.Model, tokens: schemas.Tokens{Prompt: tokens, Completion: p.MaxTokens}, send: func(ctx context.Context) (planner.Answer, error) {
 		return a.cfg.Models.Client.Complete(ctx, req, body)
 	}}
 	if c.step == 1 {
 		q.blobs = append(q.blobs, run.toolsBlob)
 	}
 	return q, nil
+}
+
+// affordable ends the run before a turn that could cost more than what is left.
+func (a *Activities) affordable(ctx context.Context, run *pinned, c *chain, q *question) error {
+	turn := a.facts(run, c).Turn(q.model, q.tokens)
+	if turn.Allowance != schemas.AskNot || turn.Limit != "money" {
+		return nil // the workflow sees to the other limits
+	}
+	reason, err := a.content(ctx, run, turn.Reason)
+	if err != nil {
+		return err
+	}
+	return failed(workflows.TypeLimitReached, turn.Reason, workflows.Failure{Detail: reason})
 }
 
 // seen is what has come of a plan's calls, by the plan's own ids.
@@ -246,7 +263,8 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 		return workflows.PlanResult{}, err
 	}
 	c.propose(d, p, answer, told)
-	return a.planResult(ctx, run, d, p, c.counters)
+	a.proposals.put(d, p)
+	return a.planResult(ctx, run, d, p, c.counters, w.refs)
 }
 
 // stored gives the proposal of an execution that completed.
@@ -262,8 +280,8 @@ func (a *Activities) stored(ctx context.Context, run *pinned, key canon.Digest, 
 	if err := json.Unmarshal(e.Outcome.Body, &t); err != nil {
 		return workflows.PlanResult{}, fmt.Errorf("reading the outcome of turn %s: %w", key, err)
 	}
-	var p record.Proposal
-	if err := record.Load(ctx, a.cfg.Store, t.Proposal, &p); err != nil {
+	p, err := a.proposals.load(ctx, a.cfg.Store, t.Proposal)
+	if err != nil {
 		return workflows.PlanResult{}, err
 	}
 	c, err := a.chainAt(ctx, run, t.Proposal)
@@ -271,14 +289,15 @@ func (a *Activities) stored(ctx context.Context, run *pinned, key canon.Digest, 
 		return workflows.PlanResult{}, err
 	}
 	defer a.chains.put(c)
-	return a.planResult(ctx, run, t.Proposal, &p, c.counters)
+	return a.planResult(ctx, run, t.Proposal, p, c.counters, nil)
 }
 
 // planResult is what the workflow needs of a proposal: a function of the record alone.
-func (a *Activities) planResult(ctx context.Context, run *pinned, d canon.Digest, p *record.Proposal, counters record.Counters) (workflows.PlanResult, error) {
+// known are Refs of contents that need not be read again.
+func (a *Activities) planResult(ctx context.Context, run *pinned, d canon.Digest, p *record.Proposal, counters record.Counters, known map[canon.Digest]record.Ref) (workflows.PlanResult, error) {
 	result := workflows.PlanResult{Head: d, Outcome: workflows.OutcomeRepair, Model: p.Model.Answered, Counters: counters, Calls: make([]workflows.Call, 0, len(p.Calls))}
 	for _, call := range p.Calls {
-		c, err := a.dispatchable(ctx, run, call)
+		c, err := a.dispatchable(ctx, run, call, known)
 		if err != nil {
 			return workflows.PlanResult{}, err
 		}
@@ -293,18 +312,18 @@ func (a *Activities) planResult(ctx context.Context, run *pinned, d canon.Digest
 		result.Outcome = workflows.OutcomeGiveUp
 	case p.Result != nil && p.Result.Decision == string(schemas.Admitted):
 		result.Outcome = workflows.OutcomeResult
-		if result.Result, err = refOf(ctx, a.cfg.Store, p.Result.Value); err != nil {
+		if result.Result, err = a.refOf(ctx, p.Result.Value, known); err != nil {
 			return workflows.PlanResult{}, err
 		}
 	}
-	result.Reason, err = refOf(ctx, a.cfg.Store, p.Reason)
+	result.Reason, err = a.refOf(ctx, p.Reason, known)
 	return result, err
 }
 
-func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.Call) (workflows.Call, error) {
+func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.Call, known map[canon.Digest]record.Ref) (workflows.Call, error) {
 	c := workflows.Call{ID: call.ID, Name: call.Name, Action: call.Action, Decision: schemas.Decision(call.Decision), After: call.After}
 	var err error
-	if c.Params, err = refOf(ctx, a.cfg.Store, call.Params); err != nil {
+	if c.Params, err = a.refOf(ctx, call.Params, known); err != nil {
 		return c, err
 	}
 	if c.Decision == schemas.Refused {
@@ -345,6 +364,7 @@ func proposed(step int, calls []planner.Call) []schemas.Proposed {
 type proposalWriter struct {
 	secret record.Secret
 	blobs  [][]byte
+	refs   map[canon.Digest]record.Ref // of what was kept
 	err    error
 }
 
@@ -355,6 +375,10 @@ func (w *proposalWriter) keep(v any) canon.Digest {
 		return canon.Digest{}
 	}
 	w.blobs = append(w.blobs, blob)
+	if w.refs == nil {
+		w.refs = map[canon.Digest]record.Ref{}
+	}
+	w.refs[ref.Digest] = ref
 	return ref.Digest
 }
 

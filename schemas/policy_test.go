@@ -134,16 +134,20 @@ var labCases = []struct {
 	}},
 	{name: "a rule for another action", study: maxTemperature, calls: lab(`a:sum {"terms":[900]}`)},
 	{name: "approval", study: approveOutside, calls: lab(`a:heat {"temperature":400}`, `b:sum {"terms":[1]}`)},
-	{name: "the first rule that matches decides", study: `policy: {rules: [{name: quiet, actions: [heat], when: 'params.temperature < 350.0', then: allow}, {name: loud, actions: [heat], then: deny, reason: it is night}]}`,
-		calls: lab(`a:heat {"temperature":340}`, `b:heat {"temperature":360}`)},
+	{
+		name: "the first rule that matches decides", study: `policy: {rules: [{name: quiet, actions: [heat], when: 'params.temperature < 350.0', then: allow}, {name: loud, actions: [heat], then: deny, reason: it is night}]}`,
+		calls: lab(`a:heat {"temperature":340}`, `b:heat {"temperature":360}`),
+	},
 	{name: "deny by default", study: onlyCheap, calls: lab(`a:sum {"terms":[1]}`, `b:heat {"temperature":300}`, `c:fetch {}`)},
 	{name: "deny by default, nothing allowed", study: `policy: {default: deny}`, calls: lab(`a:sum {}`)},
 	{name: "an expression that can't be evaluated refuses", study: `policy: {rules: [{name: hot, when: 'params.temperature > 500.0', then: deny}]}`, calls: lab(`a:sum {"terms":[1]}`, `b:heat {"temperature":300}`)},
 	{name: "lineage: typed", study: byLineage, calls: lab(`a:heat {"temperature":300}`)},
 	{name: "lineage: from outside", study: byLineage, calls: lab(`a:heat {"temperature":{"$from":"fetched","pointer":"/x"}}`)},
 	{name: "lineage: from outside through another call", study: byLineage, calls: lab(`a:heat {"temperature":{"$from":"summed","pointer":"/x"}}`)},
-	{name: "lineage: of one parameter", study: `policy: {rules: [{name: time, actions: [heat], when: 'has(lineage.params.minutes) && lineage.params["minutes"].external', then: deny, reason: how long is not for others to say}]}`,
-		calls: lab(`a:heat {"temperature":{"$from":"fetched","pointer":"/x"},"minutes":3}`, `b:heat {"temperature":3,"minutes":{"$from":"fetched","pointer":"/x"}}`)},
+	{
+		name: "lineage: of one parameter", study: `policy: {rules: [{name: time, actions: [heat], when: 'has(lineage.params.minutes) && lineage.params["minutes"].external', then: deny, reason: how long is not for others to say}]}`,
+		calls: lab(`a:heat {"temperature":{"$from":"fetched","pointer":"/x"},"minutes":3}`, `b:heat {"temperature":3,"minutes":{"$from":"fetched","pointer":"/x"}}`),
+	},
 	{name: "lineage: actions and calls", study: `policy: {rules: [{name: fits, when: '"fit" in lineage.actions && lineage.params.exists(p, "3.1" in lineage.params[p].calls)', then: deny}]}`, calls: lab(`a:sum {"scale":{"$from":"summed","pointer":"/x"}}`, `b:sum {"scale":1}`)},
 	{name: "lineage: of an action that is gone", study: byLineage, calls: lab(`a:heat {"temperature":{"$from":"gone","pointer":"/x"}}`), facts: func(f *schemas.Facts) {
 		f.Sources["gone"] = schemas.Source{Call: "3.2", Action: "retired", Status: schemas.StatusCompleted, Output: json.RawMessage(`{"x":300}`)}
@@ -151,8 +155,10 @@ var labCases = []struct {
 	{name: "a limit of a rule", study: few(3), calls: lab(`a:fit {`+data+`,"start":{"b":1}}`, `b:fit {`+data+`,"start":{"b":2}}`, `c:sum {}`)},
 	{name: "a limit of a rule, used up", study: few(2), calls: lab(`a:fit {` + data + `,"start":{"b":1}}`)},
 	{name: "a limit of a rule, held by a deferred call", study: few(3), calls: lab(`a:fetch {}`, `b:fit {`+data+`,"start":{"b":{"$from":"a","pointer":"/x"}}}`, `c:fit {`+data+`,"start":{"b":2}}`)},
-	{name: "a limit of a rule, that a deferred call could need", study: `policy: {rules: [{name: few, actions: [fit], when: 'params.start.exists(k, params.start[k] > 5.0)', then: limit, limit: {calls: 2}}]}`,
-		calls: lab(`a:fetch {}`, `b:fit {`+data+`,"start":{"b":{"$from":"a","pointer":"/x"}}}`, `c:fit {`+data+`,"start":{"b":2}}`)},
+	{
+		name: "a limit of a rule, that a deferred call could need", study: `policy: {rules: [{name: few, actions: [fit], when: 'params.start.exists(k, params.start[k] > 5.0)', then: limit, limit: {calls: 2}}]}`,
+		calls: lab(`a:fetch {}`, `b:fit {`+data+`,"start":{"b":{"$from":"a","pointer":"/x"}}}`, `c:fit {`+data+`,"start":{"b":2}}`),
+	},
 	{name: "counters: the step's earlier calls count", study: `policy: {rules: [{name: two, when: 'counters.of_action >= 2.0 || counters.calls >= 6.0', then: deny}]}`, calls: lab(`a:sum {}`, `b:sum {}`, `c:fetch {}`, `d:heat {"temperature":1}`)},
 	{name: "counters and limits", study: "limits: {tokens: 1000, wall_time: 2m}\npolicy: {rules: [{name: late, when: 'counters.tokens > 0.8 * study.limits.tokens && counters.seconds < study.limits.seconds && study.title == \"A laboratory\"', then: deny}]}", calls: lab(`a:sum {}`)},
 	{name: "what is certain is said at once", study: `policy: {rules: [{name: dark, when: 'action.effects == "external" && "unrepeatable" in action.classes', then: deny}]}`, calls: lab(`a:sum {}`, `b:heat {"temperature":{"$from":"a","pointer":"/x"}}`)},

@@ -62,7 +62,7 @@ const (
 	// Calls.
 	TypeInDoubt      = "rlam.InDoubt"      // an execution began, and nobody knows how it ended
 	TypeNotAdmitted  = "rlam.NotAdmitted"  // what arrived is not what the gates admitted
-	TypeLimitReached = "rlam.LimitReached" // a limit of the run left no attempt for it
+	TypeLimitReached = "rlam.LimitReached" // a limit of the run left no attempt for it; of a planner's turn: no money
 	TypeCancelled    = "rlam.Cancelled"
 )
 

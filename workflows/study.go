@@ -155,6 +155,8 @@ func (r *run) plan(ctx workflow.Context) (PlanResult, *end) {
 				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
 			}
 			r.wait(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
+		case f.typ == TypeLimitReached:
+			return PlanResult{}, &end{status: record.LimitReached, reason: f.detail}
 		case f.typ == TypeContextFull:
 			return PlanResult{}, limit("the conversation does not fit into the planner's context budget any more")
 		case !isModel(f.typ):

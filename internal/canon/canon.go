@@ -23,7 +23,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/gowebpki/jcs"
 )
 
 // MaxDepth is how deep a document may be nested.
@@ -50,14 +49,11 @@ func Marshal(v any) ([]byte, error) {
 // those outside a double's range, integers that are not exact, and more than
 // 17 significant digits (17 are enough to name any double).
 func Transform(raw []byte) ([]byte, error) {
-	if err := Check(raw); err != nil {
+	v, err := Decode(raw)
+	if err != nil {
 		return nil, err
 	}
-	out, err := jcs.Transform(raw)
-	if err != nil {
-		return nil, fmt.Errorf("canonical JSON: %w", err)
-	}
-	return out, nil
+	return Encode(v)
 }
 
 // Check refuses what [Transform] refuses, and makes nothing.

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/gowebpki/jcs"
+
 	"rlam/internal/canon"
 )
 
-// Decode and Encode agree with Transform: on what is refused, and on every byte.
+// Decode and Encode, of which Transform consists, agree with a library: on what is refused, and on every byte.
 func FuzzValue(f *testing.F) {
 	for _, s := range []string{
 		`{"b":1.50,"a":[1e2,-0,0.1,1e-7,1E21,123456789012345678]}`, `1e1000001`, `9007199254740993`, `9007199254740992`, `-0`, `-7`, `01`, `[]`, `{}`, ``, ` `, `nul`,
@@ -16,25 +18,33 @@ func FuzzValue(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		want, refused := canon.Transform(raw)
+		want, refused := reference(raw)
 		v, err := canon.Decode(raw)
 		if (err != nil) != (refused != nil) {
-			t.Fatalf("%q: Decode says %v, Transform %v", raw, err, refused)
+			t.Fatalf("%q: Decode says %v, the library %v", raw, err, refused)
 		}
 		if err != nil {
 			if err.Error() != refused.Error() {
-				t.Fatalf("%q: Decode says %q, Transform %q", raw, err, refused)
+				t.Fatalf("%q: Decode says %q, the library %q", raw, err, refused)
 			}
 			return
 		}
 		got, err := canon.Encode(v)
 		if err != nil || string(got) != string(want) {
-			t.Fatalf("%q: %s, %v; Transform says %s", raw, got, err, want)
+			t.Fatalf("%q: %s, %v; the library says %s", raw, got, err, want)
 		}
 		if floats, err := canon.Encode(asFloats(v)); err != nil || string(floats) != string(want) {
-			t.Fatalf("%q with float64s: %s, %v; Transform says %s", raw, floats, err, want)
+			t.Fatalf("%q with float64s: %s, %v; the library says %s", raw, floats, err, want)
 		}
 	})
+}
+
+// reference is the canonical spelling by a library.
+func reference(raw []byte) ([]byte, error) {
+	if err := canon.Check(raw); err != nil {
+		return nil, err
+	}
+	return jcs.Transform(raw)
 }
 
 func asFloats(v any) any {

@@ -77,7 +77,7 @@ func instant(last, pad int) *httptest.Server {
 			}
 		}
 		n := 0
-		tail := body[max(0, len(body)-60_000-pad):]
+		tail := body[max(0, len(body)-8_000-2*pad):]
 		if all := newest.FindAllSubmatch(tail, -1); len(all) > 0 {
 			n, _ = strconv.Atoi(string(all[len(all)-1][1]))
 		}
