@@ -1,13 +1,8 @@
 package activities
 
 import (
-	"context"
-	"slices"
-
 	"rlam/activities/planner"
 	"rlam/internal/canon"
-	"rlam/internal/record"
-	"rlam/internal/store"
 )
 
 // Request is the content of a planner's turn: what was asked, kept so that a run's
@@ -26,23 +21,4 @@ type Request struct {
 	MaxTokens   int               `json:"max_tokens"`
 	Tokens      int               `json:"tokens"` // estimated, of the request
 	Body        canon.Digest      `json:"body"`
-}
-
-// Conversation reads a request and its messages as they were sent.
-func Conversation(ctx context.Context, s store.Store, request canon.Digest) (Request, []planner.Message, error) {
-	var asked Request
-	var parts [][]planner.Message
-	for d := request; !d.IsZero(); {
-		var r Request
-		if err := record.OpenContent(ctx, s, d, &r); err != nil {
-			return Request{}, nil, err
-		}
-		if d == request {
-			asked = r
-		}
-		parts = append(parts, r.Messages)
-		d = r.Parent
-	}
-	slices.Reverse(parts)
-	return asked, planner.Shorten(slices.Concat(parts...), asked.Cut), nil
 }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rlam/internal/store"
 	"rlam/starter/follow"
+	"rlam/worker/host"
 )
 
 // showOptions are the flags of show.
@@ -100,10 +102,23 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 		}
 		m.Foreign = foreign(l.TaskQueue, l.StoreDir)
 		m.Next = []string{a.program() + " resume " + l.ID}
+	} else if s != nil {
+		c.archive(ctx, l, s, account.Runs)
 	}
 	a.printer.Print(*account.End)
 	a.printer.Print(m)
 	return nil
+}
+
+// archive keeps the histories of a closed run in its store, where its worker could not:
+// a terminated run never tells a worker that it ends.
+func (c *connection) archive(ctx context.Context, l *located, s *store.Folder, runs []string) {
+	for _, run := range runs {
+		if err := host.Archive(ctx, c.client, s, l.Record, l.ID, run); err != nil {
+			c.notef("Its history stays with the server alone: %v", err)
+			return
+		}
+	}
 }
 
 func showStep(ctx context.Context, a *app, f follow.Follower, l *located, n int) error {

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -9,10 +10,12 @@ import (
 	"testing"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"google.golang.org/protobuf/proto"
 
 	"rlam/internal/record"
 	"rlam/internal/scripted"
 	"rlam/test/lab"
+	"rlam/worker/host"
 )
 
 // certified are NIST's values of MGH09: of each parameter, estimate and standard deviation.
@@ -136,4 +139,25 @@ func TestContentStaysOutOfTheHistory(t *testing.T) {
 			t.Errorf("event %d (%s) has %d bytes", e.EventId, e.EventType, len(b))
 		}
 	}
+}
+
+// TestHistoriesAreArchived finds the history of a run that has closed in its store.
+func TestHistoriesAreArchived(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	_, h := l.Study("../examples/mgh09/study.yaml", map[string]string{"/planner": `{"plan": "plan.yaml"}`})
+	run := runOf(t, h)
+	lab.Eventually(t, func(ctx context.Context) (bool, error) {
+		archived, err := host.Archived(ctx, l.Host.Store, run)
+		if err != nil || len(archived) == 0 {
+			return false, err
+		}
+		for id, found := range archived {
+			if !proto.Equal(found, h) {
+				t.Errorf("the archived history of %s has %d events, the server's %d", id, len(found.Events), len(h.Events))
+			}
+			lab.Replay(t, found)
+		}
+		return true, nil
+	})
 }
