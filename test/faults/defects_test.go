@@ -50,8 +50,8 @@ func TestWhatIsRecordedCantBeRewritten(t *testing.T) {
 		if e.Intent.Call != "2.1" {
 			continue
 		}
-		if _, err := j.End(t.Context(), e.Intent, journal.Outcome{Status: journal.Completed, Ended: e.Outcome.Ended, Body: json.RawMessage(`{}`)}); err != nil {
-			t.Fatal(err)
+		if _, err := j.End(t.Context(), e.Intent, journal.Outcome{Status: journal.Completed, Ended: e.Outcome.Ended, Body: json.RawMessage(`{}`)}); !errors.Is(err, journal.ErrEnded) {
+			t.Errorf("writing another outcome: %v", err)
 		}
 		now, err := j.Execution(t.Context(), e.Intent.Key, e.N)
 		if err != nil {
