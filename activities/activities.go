@@ -1,11 +1,14 @@
 // Package activities does what workflows ask for: it plans, judges, acts and seals,
 // and writes down each before the workflow hears of it.
 //
-//	open.go    what a run's record pins, and the state of a chain
-//	plan.go    closes a step, asks the planner, judges, appends the proposal
-//	judge.go   judges a call whose sources have run since
-//	act.go     one attempt of one call
-//	seal.go    closes the chain
+//	run.go      what a run's record pins; Open
+//	plan.go     closes a step, asks the planner, judges, appends the proposal
+//	judge.go    judges a call whose sources have run since
+//	act.go      one attempt of one call; contact.go: without the server for a while
+//	seal.go     closes the chain, or only a step
+//	chain.go    what a chain amounts to at its head; rebuild.go: reading it from the store
+//	step.go     the record of a step, and what the planner is told of it
+//	propose.go  from what was judged to records and contents
 //
 // Every activity can be run again after any crash: what it writes is named by its
 // content, and what it executes is in the journal (package journal) before it begins.
