@@ -15,6 +15,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/schemas"
+	"rlam/test/need"
 )
 
 // suite is the folder of the JSON Schema Test Suite, which comes with the validator's module.
@@ -23,14 +24,11 @@ func suite(t *testing.T) string {
 	dir := os.Getenv("RLAM_SCHEMA_SUITE")
 	if dir == "" {
 		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/xeipuuv/gojsonschema").Output()
-		if err != nil || strings.TrimSpace(string(out)) == "" {
-			t.Skip("the validator's module is not in the module cache; RLAM_SCHEMA_SUITE names a folder with draft4, draft6 and draft7")
-		}
+		need.Need(t, "the validator's module in the module cache, or RLAM_SCHEMA_SUITE", err == nil && strings.TrimSpace(string(out)) != "")
 		dir = filepath.Join(strings.TrimSpace(string(out)), "testdata")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "draft7")); err != nil {
-		t.Skip(err)
-	}
+	_, err := os.Stat(filepath.Join(dir, "draft7"))
+	need.Need(t, "the JSON Schema Test Suite in "+dir, err == nil)
 	return dir
 }
 

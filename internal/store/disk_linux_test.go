@@ -11,14 +11,14 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/store"
+	"rlam/test/need"
 )
 
 // TestAFullDisk fills a small file system, makes it larger, and goes on.
 func TestAFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("rlam-test", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skip("mounting a small tmpfs needs root:", err)
-	}
+	err := syscall.Mount("rlam-test", dir, "tmpfs", 0, "size=256k")
+	need.Need(t, "root, to mount a small tmpfs", err == nil)
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	f := openFolder(t, dir)
 
@@ -37,7 +37,7 @@ func TestAFullDisk(t *testing.T) {
 	if !errors.Is(full, syscall.ENOSPC) || !strings.Contains(full.Error(), "no space left in the store") {
 		t.Errorf("Commit: %v", full)
 	}
-	_, _, err := f.Put(t.Context(), io.LimitReader(rand.Reader, 1<<20))
+	_, _, err = f.Put(t.Context(), io.LimitReader(rand.Reader, 1<<20))
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left in the store") {
 		t.Errorf("Put: %v", err)
 	}
