@@ -66,10 +66,10 @@ func (n *notebook) result(o CallOutcome) {
 	}
 }
 
-func oneLine(s string) string {
-	s = strings.NewReplacer("\n", " ", "|", "/", "<", "‹", ">", "›", "`", "'").Replace(s)
-	return record.Preview(s)
-}
+// cells replaces what a table in Markdown can't hold.
+var cells = strings.NewReplacer("\n", " ", "|", "/", "<", "‹", ">", "›", "`", "'")
+
+func oneLine(s string) string { return record.Preview(cells.Replace(s)) }
 
 func (n *notebook) markdown() string {
 	var b strings.Builder

@@ -104,7 +104,7 @@ func (c *commit) run(ctx context.Context) error {
 	next := 0
 	for _, p := range packs {
 		tmp, err := c.f.writeTmp(func(w *os.File) error {
-			buf := bufio.NewWriterSize(w, 1<<16)
+			buf := bufio.NewWriterSize(w, min(p.size(), 1<<16))
 			if err := p.writeTo(buf); err != nil {
 				return err
 			}

@@ -68,6 +68,15 @@ func (p *pack) writeTo(w io.Writer) error {
 	return nil
 }
 
+// size is about how many bytes writeTo writes.
+func (p *pack) size() int {
+	size := packFirst + len(checkLine(nil))
+	for _, r := range p.rows {
+		size += len(r.line()) + int(r.length)
+	}
+	return size
+}
+
 // header lays the values out one after the other, and describes them.
 // A number's width is fixed, so the header's length doesn't depend on itself.
 func (p *pack) header() []byte {

@@ -28,9 +28,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -62,7 +62,8 @@ type Config struct {
 	Key       string             // its API key
 	// ModelLog is a file to which scripted models append each request; none if empty.
 	ModelLog string
-	// Parallel bounds the attempts that run at once; 2 for each processor, at least 4, if 0.
+	// Parallel bounds the activities that run at once; 1,000 if 0. Where few may run, Temporal
+	// hands each out by its task queue, which costs it far more than with the decision to run it.
 	Parallel int
 	// StopTimeout is how long Stop waits for attempts to end; 10 s if 0.
 	StopTimeout time.Duration
@@ -112,7 +113,7 @@ func New(c Config) (*Host, error) {
 	}
 	h.worker = worker.New(c.Client, h.TaskQueue, worker.Options{
 		Identity:                           c.Identity,
-		MaxConcurrentActivityExecutionSize: cmp.Or(c.Parallel, max(4, 2*runtime.NumCPU())),
+		MaxConcurrentActivityExecutionSize: cmp.Or(c.Parallel, 1000),
 		WorkerStopTimeout:                  cmp.Or(c.StopTimeout, 10*time.Second),
 		// A cancel is heard with a heartbeat: let them through once a second.
 		MaxHeartbeatThrottleInterval:     time.Second,
@@ -198,12 +199,26 @@ func DataConverter() converter.DataConverter { return converter.GetDefaultDataCo
 func FailureConverter() converter.FailureConverter { return temporal.GetDefaultFailureConverter() }
 
 // Dial connects to a server.
+//
+// Within this machine nothing is compressed, unless o says otherwise: that would cost
+// more processor time than a step's own work.
 func Dial(ctx context.Context, o client.Options) (client.Client, error) {
-	c, err := client.DialContext(ctx, Options(o))
+	o = Options(o)
+	if o.ConnectionOptions.GrpcCompression == nil && onLoopback(o.HostPort) {
+		o.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{}
+	}
+	c, err := client.DialContext(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the Temporal server at %q: %w", o.HostPort, err)
 	}
 	return c, nil
+}
+
+// onLoopback says whether an address is plainly one of this machine.
+func onLoopback(hostPort string) bool {
+	name, _, err := net.SplitHostPort(hostPort)
+	ip := net.ParseIP(name)
+	return err == nil && (name == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // scriptedModels serves scenarios on loopback, one server each, for as long as the worker lives.

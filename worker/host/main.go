@@ -78,7 +78,7 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 	set.StringVar(&f.store, "store", getenv("RLAM_STORE"), "`FOLDER` of the store")
 	set.StringVar(&f.queue, "task-queue", "", "`NAME` of the task queue; by default that of the store and the actions")
 	set.StringVar(&f.identity, "identity", "", "`NAME` of this worker in histories; PID@HOST by default")
-	set.IntVar(&f.parallel, "parallel", 0, "bound on attempts at once; 2 for each processor by default")
+	set.IntVar(&f.parallel, "parallel", 0, "bound on planner turns and attempts at once; 1,000 by default")
 	set.DurationVar(&f.stop, "stop-timeout", 10*time.Second, "how long running attempts may take to end")
 	set.Usage = func() { fmt.Fprintf(stderr, usage, set.Name(), flagText(set)) }
 	switch err := set.Parse(args[1:]); {
