@@ -44,6 +44,36 @@ const ready = "ready"
 // lookEvery is how often a background worker looks for open runs.
 const lookEvery = 2 * time.Second
 
+// unanswered is how long a background worker waits for a server that is gone: long
+// enough for one that is restarted.
+const unanswered = 5 * time.Minute
+
+// idleness tells when a background worker has nothing to wait for any more.
+type idleness struct {
+	idle  time.Duration // without an open run
+	deaf  time.Duration // without an answer of the server, which may have open runs
+	busy  time.Time     // when a run was last open
+	heard time.Time     // when the server last answered
+}
+
+// look takes in what the server said of its open runs, and returns why to end; "" to go on.
+func (i *idleness) look(now time.Time, open int64, err error) string {
+	switch {
+	case err != nil:
+		if now.Sub(i.heard) > i.deaf {
+			return fmt.Sprintf("the server has not answered for %s (%v): ending; resume starts both again", i.deaf, err)
+		}
+		return ""
+	case open > 0:
+		i.busy = now
+	}
+	i.heard = now
+	if now.Sub(i.busy) > i.idle {
+		return fmt.Sprintf("no open runs for %s: ending", i.idle)
+	}
+	return ""
+}
+
 func runServe(ctx context.Context, a *app, o serveOptions) error {
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -58,16 +88,13 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 	a.notef("%s serving task queue %s", time.Now().Format(time.RFC3339), o.taskQueue)
 	fmt.Fprintln(a.stdout, ready)
 
-	busy := time.Now()
+	rest := idleness{idle: o.idle, deaf: max(o.idle, unanswered), busy: time.Now(), heard: time.Now()}
 	every := time.NewTicker(min(lookEvery, max(o.idle, 100*time.Millisecond)))
 	defer every.Stop()
 	for {
-		// A server that doesn't answer may have open runs: it counts as busy.
-		if n, err := c.openRuns(ctx, o.taskQueue); err != nil || n > 0 {
-			busy = time.Now()
-		}
-		if time.Since(busy) > o.idle {
-			a.notef("%s no open runs for %s: ending", time.Now().Format(time.RFC3339), o.idle)
+		n, err := c.openRuns(ctx, o.taskQueue)
+		if why := rest.look(time.Now(), n, err); why != "" {
+			a.notef("%s %s", time.Now().Format(time.RFC3339), why)
 			return nil
 		}
 		select {

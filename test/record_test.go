@@ -28,6 +28,7 @@ import (
 	"rlam/internal/scripted"
 	"rlam/test/lab"
 	"rlam/worker/host"
+	"rlam/workflows"
 )
 
 var update = flag.Bool("update", false, "record the histories of test/histories anew")
@@ -75,6 +76,8 @@ func TestRecordHistories(t *testing.T) {
 	t.Run("cancelled", recordCancelled)
 	t.Run("cancelled-planning", recordCancelledPlanning)
 	t.Run("worker-stopped", recordWorkerStopped)
+	t.Run("in-doubt", recordInDoubt)
+	t.Run("handed-back", recordHandedBack)
 	t.Run("lost", recordLost)
 	t.Run("failed", recordFailed)
 	t.Run("terminated", recordTerminated)
@@ -181,6 +184,31 @@ func recordWorkerStopped(t *testing.T) {
 	l.Host.Stop()
 	l.StartWorker()
 	keep(t, "worker-stopped", ended(l, run))
+}
+
+// recordInDoubt stops the worker in the middle of an attempt that must not be made twice.
+func recordInDoubt(t *testing.T) {
+	t.Parallel()
+	began := make(chan string, 10)
+	l := lab.New(t, executor.Typed("lab.measure", untilEnded(began)))
+	run := l.Begin("studies/study.yaml", map[string]string{"/actions": `["external/measure.yaml"]`})
+	receive(t, began)
+	l.Host.Stop()
+	l.StartWorker()
+	keep(t, "in-doubt", ended(l, run))
+}
+
+// recordHandedBack has a worker without the action, and then one with it.
+func recordHandedBack(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	run := l.Begin("studies/study.yaml", nil)
+	until(l, run, func(e *historypb.HistoryEvent) bool {
+		return e.GetActivityTaskFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType() == workflows.TypeNoBinding
+	})
+	l.Host.Stop()
+	l.StartWorker(executor.Typed("lab.measure", measure))
+	keep(t, "handed-back", ended(l, run))
 }
 
 // recordLost cuts the heartbeats of an attempt that goes on: another attempt adopts what comes of it.

@@ -33,6 +33,9 @@ func read(r reply, mode string, names Names) Answer {
 	default:
 		a.readText(r.text, mode, names)
 	}
+	if n := len(a.Calls); n > MaxCalls {
+		a.garbled("%d calls came at once, and %d is the most: propose the first of them, and the others once you have seen what came of those", n, MaxCalls)
+	}
 	a.Assistant = a.message(calls, names)
 	return a
 }

@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -214,6 +215,20 @@ func TestLongWordsAreReadInLinearTime(t *testing.T) {
 		}
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("%s: reading %d bytes took %s", name, len(text), took)
+		}
+	}
+}
+
+// TestTooManyCallsAtOnce sends back what Temporal couldn't carry in one step.
+func TestTooManyCallsAtOnce(t *testing.T) {
+	for n, want := range map[int]planner.Outcome{planner.MaxCalls: planner.OutcomeCalls, planner.MaxCalls + 1: planner.OutcomeGarbled} {
+		var all []map[string]any
+		for i := range n {
+			all = append(all, call(fmt.Sprint("c", i), "fit_nonlinear", `{"params":{}}`))
+		}
+		a := answer(t, planner.ModeTools, calls(all...), "stop")
+		if a.Outcome != want || a.Outcome == planner.OutcomeGarbled && (len(a.Calls) > 0 || !strings.Contains(a.Problem, "257 calls came at once")) {
+			t.Errorf("%d calls: %s (%s) with %d calls, want %s", n, a.Outcome, a.Problem, len(a.Calls), want)
 		}
 	}
 }

@@ -21,12 +21,13 @@ type Seen struct {
 // NextPlan is the planner without a model: a plan's next proposal, after what was
 // seen of its calls so far, by their ids.
 //
-// The first proposal holds every call. A call with each is one for every value of
+// A proposal holds every call that waits for none which has not been proposed, up to
+// [MaxCalls]: as a rule, the first one holds the whole plan. A call with each is one for every value of
 // that array, with ids ID.0, ID.1, …; {"$each": true} in its parameters stands for
 // the value. A reference to such an ID collects: {"$from": "ID", "pointer": "/x"}
 // becomes the array of the references to /x of each. After names ids in the same
-// way. Once all calls have completed, the second proposal is the plan's result; as
-// soon as one has not, it is to give up, naming those. Calls that were not seen
+// way. Once all calls have completed, the proposal is the plan's result; as soon as
+// one has not, it is to give up, naming those. Calls that were not seen
 // although others were (in a fork of a plan that has grown) are proposed then.
 func NextPlan(plan *schemas.Plan, seen map[string]Seen) (Answer, error) {
 	e := expansion{loops: map[string][]string{}, ids: map[string]bool{}}
@@ -56,8 +57,8 @@ func NextPlan(plan *schemas.Plan, seen map[string]Seen) (Answer, error) {
 		a.GiveUp = "calls of the plan did not complete: " + strings.Join(lost, "; ")
 		said = map[string]any{GiveUpTool: map[string]string{"reason": a.GiveUp}}
 	case len(missing) > 0:
-		a.Outcome, a.Calls = OutcomeCalls, missing
-		said = map[string]any{"calls": planned(missing)}
+		a.Outcome, a.Calls = OutcomeCalls, together(missing)
+		said = map[string]any{"calls": planned(a.Calls)}
 	default:
 		result, err := e.rewrite(plan.Result, nil)
 		if err != nil {
@@ -71,6 +72,53 @@ func NextPlan(plan *schemas.Plan, seen map[string]Seen) (Answer, error) {
 	}
 	a.Assistant = Message{Role: RoleAssistant, Content: string(a.Body)}
 	return a, nil
+}
+
+// together is the calls of one proposal: all, where there are no more than [MaxCalls], else
+// as many of those whose sources are none of the others, or come before them.
+func together(calls []Call) []Call {
+	if len(calls) <= MaxCalls {
+		return calls
+	}
+	var out []Call
+	waiting := map[string]bool{}
+	for _, c := range calls {
+		waiting[c.ID] = true
+	}
+	for more := true; more && len(out) < MaxCalls; {
+		more = false
+		for _, c := range calls {
+			if !waiting[c.ID] || len(out) == MaxCalls || slices.ContainsFunc(sources(c), func(id string) bool { return waiting[id] }) {
+				continue
+			}
+			out, more = append(out, c), true
+			delete(waiting, c.ID)
+		}
+	}
+	return out
+}
+
+// sources are the calls that c waits for.
+func sources(c Call) []string {
+	ids := slices.Clone(c.After)
+	var look func(v any)
+	look = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				look(x)
+			}
+		case map[string]any:
+			ids = append(ids, from(v))
+			for _, x := range v {
+				look(x)
+			}
+		}
+	}
+	if v, err := decode([]byte(c.Params)); err == nil {
+		look(v)
+	}
+	return ids
 }
 
 // planned is how calls of a plan are spelled in a conversation.

@@ -98,3 +98,44 @@ func TestAnEmptyLoopCollectsNothing(t *testing.T) {
 		t.Errorf("got %+v, %v", a, err)
 	}
 }
+
+// TestNextPlanOfThousandsOfCalls carries a plan out that Temporal couldn't hold in one
+// step: every call is proposed once, after what it waits for, and no proposal is large.
+func TestNextPlanOfThousandsOfCalls(t *testing.T) {
+	values := make([]int, 3_000)
+	each, _ := json.Marshal(values)
+	plan := &schemas.Plan{
+		Calls: []schemas.PlannedCall{
+			{ID: "sum", Action: "sum", Params: json.RawMessage(`{"y":{"$from":"one","pointer":"/y"}}`), After: []string{"last"}},
+			{ID: "one", Action: "one", Each: each, After: []string{"begin"}},
+			{ID: "begin", Action: "begin"},
+			{ID: "last", Action: "last", Params: json.RawMessage(`{"x":{"$from":"begin","pointer":"/x"}}`)},
+		},
+		Result: json.RawMessage(`{"sum":{"$from":"sum"}}`),
+	}
+	seen := map[string]planner.Seen{}
+	proposed := map[string]int{} // in which turn
+	turn := 1
+	for ; ; turn++ {
+		a, err := planner.NextPlan(plan, seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Outcome == planner.OutcomeFinish {
+			break
+		}
+		if a.Outcome != planner.OutcomeCalls || len(a.Calls) == 0 || len(a.Calls) > planner.MaxCalls {
+			t.Fatalf("turn %d: %s with %d calls", turn, a.Outcome, len(a.Calls))
+		}
+		for _, c := range a.Calls {
+			if before := proposed[c.ID]; before > 0 {
+				t.Fatalf("turn %d: %s was proposed in turn %d", turn, c.ID, before)
+			}
+			proposed[c.ID] = turn
+			seen[c.ID] = planner.Seen{Status: "completed"}
+		}
+	}
+	if n := len(proposed); n != 3_003 || proposed["begin"] != 1 || proposed["last"] != 1 || proposed["sum"] != turn-1 {
+		t.Errorf("%d calls in %d turns; begin in %d, last in %d, sum in %d", n, turn-1, proposed["begin"], proposed["last"], proposed["sum"])
+	}
+}

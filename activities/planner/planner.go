@@ -105,6 +105,10 @@ type Answer struct {
 	Body         []byte `json:"body"` // the response as received, the API key apart
 }
 
+// MaxCalls bounds the calls of one proposal, so that what Temporal carries of a step
+// stays far below its limit for a payload (2 MB).
+const MaxCalls = 256
+
 // Call is one proposed use of an action.
 type Call struct {
 	ToolCallID string   `json:"tool_call_id,omitempty"` // what an observation answers; empty if the call came as text

@@ -107,9 +107,13 @@ func NewAt(t testing.TB, o client.Options, actions ...executor.Builtin) *Lab {
 	return l
 }
 
-// StartWorker starts the lab's worker, or another one after it was stopped.
-func (l *Lab) StartWorker() {
+// StartWorker starts the lab's worker, or another one after it was stopped: with the
+// same actions, or those that are given.
+func (l *Lab) StartWorker(actions ...executor.Builtin) {
 	l.T.Helper()
+	if len(actions) > 0 {
+		l.config.Actions = actions
+	}
 	h, err := host.New(l.config)
 	if err != nil {
 		l.T.Fatal(err)
