@@ -27,19 +27,11 @@ worker serves the run, one runs in this process until the record is sealed.`,
 }
 
 func runCancel(ctx context.Context, a *app, id, storeDir string) error {
-	dir, err := a.storeDir(storeDir)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, l, err := a.find(ctx, id, storeDir)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	if err != nil {
-		return err
-	}
 	s, _ := l.store() // what can't be read is not shown
 	f := c.follower(l.ID, readable(s))
 	if l.open() {

@@ -52,6 +52,25 @@ func (e *unknownRunError) Error() string {
 	return fmt.Sprintf("there is no run %q; did you mean %q?", e.id, e.nearest)
 }
 
+// find connects to the server and finds a run, by its id or one of the words that stand
+// for one; storeDir is the value of --store. The caller closes the connection.
+func (a *app) find(ctx context.Context, id, storeDir string) (*connection, *located, error) {
+	dir, err := a.storeDir(storeDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := c.locate(ctx, id, dir)
+	if err != nil {
+		c.close()
+		return nil, nil, err
+	}
+	return c, l, nil
+}
+
 // locate looks up a run by its id or as @last; storeDir is where @last and ids that are
 // near are looked for.
 func (c *connection) locate(ctx context.Context, id, storeDir string) (*located, error) {

@@ -32,19 +32,11 @@ says to wait for it. Waiting runs no worker; resume does.`,
 }
 
 func runResult(ctx context.Context, a *app, id string, o resultOptions) error {
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, l, err := a.find(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	if err != nil {
-		return err
-	}
 	s, storeErr := l.store()
 	f := c.follower(l.ID, readable(s))
 	var end *follow.End

@@ -35,19 +35,11 @@ ended, its end and its result are shown. Output and exit codes are those of run.
 }
 
 func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, l, err := a.find(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	if err != nil {
-		return err
-	}
 	s, storeErr := l.store()
 	if !l.open() {
 		account, err := c.follower(l.ID, readable(s)).Read(ctx, func(follow.Event) {})

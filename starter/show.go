@@ -62,19 +62,11 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 	if o.step < 0 {
 		return badUsage("--step %d: steps are numbered from 1", o.step)
 	}
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, l, err := a.find(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	if err != nil {
-		return err
-	}
 	s, storeErr := l.store()
 	f := c.follower(l.ID, readable(s))
 	if o.step > 0 {
