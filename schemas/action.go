@@ -94,14 +94,6 @@ type Binding struct {
 	Command *Command `json:"command,omitempty"`
 }
 
-// Command is a program, run without a shell, that reads params.json and writes result.json.
-type Command struct {
-	Argv  []string          `json:"argv"`            // {params.NAME} is replaced by a scalar parameter, and stays one argument
-	Env   map[string]string `json:"env,omitempty"`   // added to the fixed environment
-	Pass  []string          `json:"pass,omitempty"`  // variables of the worker that are let through, by name
-	Files []string          `json:"files,omitempty"` // scripts beside the action file, part of the binding's digest
-}
-
 // Duration is a time.Duration spelled as Go prints it ("1m30s") in files and records.
 type Duration time.Duration
 

@@ -17,7 +17,7 @@ import (
 // Pinned is a binding whose files are known by content: what a binding's digest covers.
 type Pinned struct {
 	Binding
-	Digests map[string]canon.Digest `json:"digests,omitempty"` // of Command.Files, by the name written there
+	Digests map[string]canon.Digest `json:"digests,omitempty"` // of Command.Files and templates, by the name written there
 }
 
 // Bound is an action with what carries it out, both checked and compiled. It is
@@ -141,6 +141,7 @@ func (b *Bound) prepare(d *document) {
 		}
 		b.loose = loose
 	}
+	d.command(b)
 	d.grades(a.Reproducibility)
 	b.pre = d.conditions("preconditions", a.Preconditions, variables{
 		"params": rootOf(b.params), "inputs": nil, "seed": fact("seed"), "step": fact("step"), "calls": fact("calls"),
@@ -178,21 +179,28 @@ func (d *document) pin(b *Bound, files fs.FS) {
 	if c == nil || d.bad["run"] {
 		return
 	}
-	for i, name := range c.Files {
-		at := joinIndex("/run/command/files", i)
+	take := func(at, name string) {
 		if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
 			d.refuse(at, "", "a path below the folder of the action file, with /", "%q leads elsewhere", name)
-			continue
+			return
 		}
 		content, err := readScript(files, name)
 		if err != nil {
 			d.refuse(at, "", "", "reading %q: %v", name, err)
-			continue
+			return
 		}
 		if b.Content == nil {
 			b.Content, b.Pinned.Digests = map[string][]byte{}, map[string]canon.Digest{}
 		}
 		b.Content[name], b.Pinned.Digests[name] = content, canon.Sum(content)
+	}
+	for i, name := range c.Files {
+		take(joinIndex(commandAt+"/files", i), name)
+	}
+	for i, in := range c.In {
+		if in.TemplateFile != "" {
+			take(joinIndex(commandAt+"/in", i)+"/template_file", in.TemplateFile)
+		}
 	}
 }
 

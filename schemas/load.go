@@ -97,7 +97,7 @@ func open(kind, file string, text []byte) *document {
 	for i := range vs {
 		d.spoil(vs[i].Pointer)
 		// A version such as 1.10 is a number to YAML.
-		if there, err := lookup(v, vs[i].Pointer); err == nil && vs[i].Expected == "a string" {
+		if there, err := Lookup(v, vs[i].Pointer); err == nil && vs[i].Expected == "a string" {
 			if n, is := there.(json.Number); is {
 				vs[i].Expected = fmt.Sprintf("a string, in quotes: %q", n)
 			}

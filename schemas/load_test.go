@@ -369,6 +369,9 @@ func typeKeys(t reflect.Type, at string, out map[string]bool) {
 			typeKeys(t.Elem(), at+"/*", out)
 		}
 	case reflect.Struct:
+		if t == reflect.TypeFor[schemas.Place]() {
+			return // spelled as a string or a number
+		}
 		for i := range t.NumField() {
 			f := t.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

@@ -36,9 +36,9 @@ func tokens(pointer string) ([]string, error) {
 	return parts, nil
 }
 
-// lookup finds what pointer names in v. Its error says how far the path exists
+// Lookup finds what pointer names in v. Its error says how far the path exists
 // and what stands there instead.
-func lookup(v any, pointer string) (any, error) {
+func Lookup(v any, pointer string) (any, error) {
 	parts, err := tokens(pointer)
 	if err != nil {
 		return nil, err

@@ -145,7 +145,7 @@ func (r *resolving) value(ref reference, as any, at string) (any, bool) {
 	output, err := r.output(ref.From)
 	if err == nil {
 		var v any
-		if v, err = lookup(output, ref.Pointer); err == nil {
+		if v, err = Lookup(output, ref.Pointer); err == nil {
 			if b := r.facts.Actions[source.Action]; b != nil && ref.From != InputSource {
 				r.units(b, ref, at)
 			}

@@ -3,35 +3,98 @@ package executor
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"rlam/internal/canon"
+	"rlam/schemas"
 )
 
-var placeholder = regexp.MustCompile(`\{params\.([^{}]*)\}`)
+// values are what placeholders stand for, see [schemas.Expand].
+type values struct {
+	params map[string]json.RawMessage // with paths in place of handles
+	seed   *uint64
+	cpus   int
+}
+
+// newValues reads params, an object in canonical JSON. One that isn't given has the
+// default that its schema states, if there is one.
+func newValues(params json.RawMessage, t Task) (values, error) {
+	v := values{seed: t.Seed, cpus: max(1, t.CPUs)}
+	if err := json.Unmarshal(params, &v.params); err != nil {
+		return v, &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("reading the parameters: %v", err)}
+	}
+	m, err := readMarks(t.Takes)
+	if err != nil {
+		return v, err
+	}
+	for name, value := range m.defaults() {
+		if _, given := v.params[name]; given {
+			continue
+		}
+		if v.params[name], err = canon.Marshal(value); err != nil {
+			return v, fmt.Errorf("reading the default of parameter %q: %w", name, err)
+		}
+	}
+	return v, nil
+}
+
+// of is the text of one value, which has no control character and so no line break.
+func (v values) of(name string) (string, error) {
+	if param, ok := strings.CutPrefix(name, "params."); ok {
+		text, err := scalar(v.params[param])
+		if err != nil {
+			return "", fmt.Errorf("parameter %q %w", param, err)
+		}
+		return text, nil
+	}
+	if name == "cpus" {
+		return strconv.Itoa(v.cpus), nil
+	}
+	if v.seed == nil {
+		return "", fmt.Errorf("the call has no seed: its action has to say seeded: true")
+	}
+	seed := *v.seed
+	if by, ok := strings.CutPrefix(name, "seed%"); ok {
+		n, err := strconv.ParseUint(by, 10, 64)
+		if err != nil || n == 0 {
+			return "", fmt.Errorf("{%s} divides by %q", name, by)
+		}
+		seed %= n
+	}
+	return strconv.FormatUint(seed, 10), nil
+}
+
+// expand fills a text's placeholders; what names the text in an error.
+func (v values) expand(what, text string) (string, error) {
+	filled, err := schemas.Expand(text, v.of)
+	if err != nil {
+		return "", &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("filling %s: %v", what, err)}
+	}
+	return filled, nil
+}
 
 // arguments fills a command line's placeholders. No shell ever sees the result, and an
 // argument stays one argument; what is refused here is what a program itself could
 // misread: a value that turns an argument into an option, and control characters.
-// params is an object in canonical JSON.
-func arguments(template []string, params json.RawMessage) ([]string, error) {
+func arguments(template []string, v values) ([]string, error) {
 	if len(template) == 0 || template[0] == "" {
 		return nil, &Failure{Type: TypeNotStarted, Message: "the binding's command line is empty"}
 	}
-	if placeholder.MatchString(template[0]) {
+	if len(schemas.Placeholders(template[0])) > 0 {
 		return nil, &Failure{Type: TypeNotStarted, Message: fmt.Sprintf("the program's name %q has a placeholder: a parameter may not choose the program", template[0])}
-	}
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(params, &values); err != nil {
-		return nil, &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("reading the parameters: %v", err)}
 	}
 	argv := make([]string, len(template))
 	for i, arg := range template {
-		filled, err := fill(arg, values)
+		if schemas.ChoosesOption(arg) {
+			return nil, &Failure{Type: TypeNotStarted, Message: fmt.Sprintf("argument %q lets a parameter choose an option", arg)}
+		}
+		filled, err := v.expand(fmt.Sprintf("argument %q", arg), arg)
 		if err != nil {
 			return nil, err
 		}
-		optional := strings.HasPrefix(filled, "-") && placeholder.MatchString(arg) && !strings.HasPrefix(arg, "-")
+		optional := strings.HasPrefix(filled, "-") && filled != arg && !strings.HasPrefix(arg, "-") && !v.isNumber(arg)
 		if optional && !slices.Contains(template[:i], "--") {
 			return nil, &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf(
 				"the value %q in argument %d would be read as an option; the binding needs \"--\" before it, or --NAME=%s", head(filled, 80), i, arg)}
@@ -41,20 +104,12 @@ func arguments(template []string, params json.RawMessage) ([]string, error) {
 	return argv, nil
 }
 
-func fill(arg string, values map[string]json.RawMessage) (string, error) {
-	if loc := placeholder.FindStringIndex(arg); loc != nil && loc[0] > 0 && strings.Trim(arg[:loc[0]], "-") == "" {
-		return "", &Failure{Type: TypeNotStarted, Message: fmt.Sprintf("argument %q lets a parameter choose an option", arg)}
-	}
-	var failure error
-	filled := placeholder.ReplaceAllStringFunc(arg, func(match string) string {
-		name := placeholder.FindStringSubmatch(match)[1]
-		text, err := scalar(values[name])
-		if err != nil && failure == nil {
-			failure = &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("filling argument %q: parameter %q %v", arg, name, err)}
-		}
-		return text
-	})
-	return filled, failure
+// isNumber says whether an argument is one placeholder for a parameter that is a
+// number. A negative number begins with a hyphen, and the schema has it that it is one.
+func (v values) isNumber(arg string) bool {
+	name, ok := strings.CutPrefix(arg, "{params.")
+	raw := v.params[strings.TrimSuffix(name, "}")]
+	return ok && len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9')
 }
 
 // scalar is a string, number or boolean as an argument spells it.

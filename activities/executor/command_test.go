@@ -228,7 +228,9 @@ func TestValuesNeverBecomeOptionsOrMoreArguments(t *testing.T) {
 		{"{params.a}", `"; touch x"`, "; touch x"},
 		{"{params.a}", `"$(touch x) * ~ \\ '"`, `$(touch x) * ~ \ '`},
 		{"{params.a}", `"-oProxyCommand=x"`, ""},
-		{"{params.a}", `-1`, ""},
+		{"{params.a}", `-1`, "-1"}, // a number by its schema, and no option
+		{"{params.a}", `"-1"`, ""},
+		{"{params.e}{params.a}", `-1`, ""},
 		{"{params.e}{params.a}", `"-x"`, ""},
 		{"--t={params.a}", `-1`, "--t=-1"},
 		{"x{params.a}", `"-x"`, "x-x"},

@@ -19,13 +19,19 @@ import (
 const marker = "RLAM_EXECUTION"
 
 // fixed are the variables that every program gets with the same value. They take out
-// what would make two runs differ: time zone, locale, hash seeds, dates, thread counts.
+// what would make two runs differ: time zone, locale, hash seeds, dates.
 var fixed = map[string]string{
 	"TZ":                "UTC",
 	"LC_ALL":            "C.UTF-8",
 	"PYTHONHASHSEED":    "0",
 	"SOURCE_DATE_EPOCH": "315532800",
-	"OMP_NUM_THREADS":   "1",
+}
+
+// fixedFor are those of a task: fixed, and how many threads it may have.
+func fixedFor(t Task) map[string]string {
+	env := maps.Clone(fixed)
+	env["OMP_NUM_THREADS"] = strconv.Itoa(max(1, t.CPUs))
+	return env
 }
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -48,7 +54,7 @@ func checkVariables(cmd *schemas.Command) error {
 // environ is a program's whole environment.
 func environ(t Task, dir, search, id string) []string {
 	cmd := t.Binding.Command
-	env := maps.Clone(fixed)
+	env := fixedFor(t)
 	env["PATH"] = search
 	maps.Copy(env, cmd.Env)
 	for _, name := range cmd.Pass {

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -35,7 +36,8 @@ type Identity struct {
 	OS        string            `json:"os"`
 	Arch      string            `json:"arch"`
 	Worker    *Build            `json:"worker,omitempty"`    // of a builtin: the worker is the program
-	Program   *Program          `json:"program,omitempty"`   // of a command
+	Program   *Program          `json:"program,omitempty"`   // of a command; none if only its prefix can find it
+	Prefix    *Program          `json:"prefix,omitempty"`    // the first of what a command has before its program
 	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
 }
@@ -81,22 +83,29 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	}
 	cmd := t.Binding.Command
 	search := searchPath(cmd, s.path)
-	e.Identity.Variables = maps.Clone(fixed)
+	e.Identity.Variables = fixedFor(t)
 	e.Identity.Variables["PATH"] = search
 	maps.Copy(e.Identity.Variables, cmd.Env)
 	for _, name := range cmd.Pass {
 		delete(e.Identity.Variables, name)
 	}
 	e.Identity.Passed = slices.Sorted(slices.Values(cmd.Pass))
-	e.Identity.Program, err = programOf(ctx, t, search)
+	if len(cmd.Prefix) > 0 {
+		if e.Identity.Prefix, err = programOf(ctx, t, cmd.Prefix, search); err != nil {
+			return Env{}, fmt.Errorf("describing the prefix of %q: %w", t.Action, err)
+		}
+	}
+	e.Identity.Program, err = programOf(ctx, t, cmd.Argv, search)
+	if f := (*Failure)(nil); errors.As(err, &f) && len(cmd.Prefix) > 0 {
+		err = nil // an environment or an image that the prefix opens has it
+	}
 	if err != nil {
 		return Env{}, fmt.Errorf("describing the program of %q: %w", t.Action, err)
 	}
 	return e, nil
 }
 
-func programOf(ctx context.Context, t Task, search string) (*Program, error) {
-	argv := t.Binding.Command.Argv
+func programOf(ctx context.Context, t Task, argv []string, search string) (*Program, error) {
 	if len(argv) == 0 {
 		return nil, &Failure{Type: TypeNotStarted, Message: "the binding's command line is empty"}
 	}

@@ -29,11 +29,12 @@ type Task struct {
 	Attempt        int                     // from 1
 	Action         string                  // NAME@VERSION
 	Binding        schemas.Binding         // what carries it out
-	Files          map[string]canon.Digest // the binding's scripts, by the names in Binding.Command.Files
+	Files          map[string]canon.Digest // the binding's scripts and templates, by the names written there
 	Params         json.RawMessage         // admitted; references replaced
 	Takes          json.RawMessage         // the action's params schema; "format": "artifact" marks handles
 	Returns        json.RawMessage         // the action's returns schema, likewise
 	Seed           *uint64                 // only of a seeded action
+	CPUs           int                     // processors that a program may use, told to it as OMP_NUM_THREADS and {cpus}; 0 means 1
 	Dir            string                  // a folder that no other attempt has: made by Start, removed by the caller after Collect
 	ID             string                  // random, known before Start, so that what it leaves is found without a handle: see [Marked]; Start makes one if it is empty
 	IdempotencyKey string                  // the same for every attempt of the call

@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"rlam/schemas"
 )
 
 // The failure types that executors give. They are stable: retries and policies name them.
@@ -44,17 +45,7 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Type + ": " + f.Message }
 
-// claimable is how a type of an action's own is spelled.
-var claimable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}(\.[A-Za-z][A-Za-z0-9_-]{0,63}){1,3}$`)
-
-// engineOnly are types that say something about the engine. An action that could give
-// them could pass an effect in doubt for a plain failure, or end a run as if cancelled.
-var engineOnly = map[string]bool{
-	TypePanic: true, TypeTimeout: true, TypeCancelled: true, TypeAbandoned: true, TypeNotStarted: true,
-	TypeExitStatus: true, TypeSignalled: true, "rlam.InDoubt": true, "rlam.Lost": true,
-}
-
-func mayClaim(typ string) bool { return claimable.MatchString(typ) && !engineOnly[typ] }
+func mayClaim(typ string) bool { return schemas.CheckFailureType(typ) == nil }
 
 func notClaimable(typ string) string {
 	return fmt.Sprintf("an action may not give the failure type %q", head(typ, 80))

@@ -75,9 +75,6 @@ func (f folder) place(ctx context.Context, takes, params json.RawMessage) (json.
 	return seen, nil
 }
 
-// taken are names in a program's folder that have a meaning of their own.
-var taken = []string{"params.json", "result.json", "error.json", "inputs", "tmp"}
-
 // scripts writes the binding's files.
 func (f folder) scripts(ctx context.Context, names []string, digests map[string]canon.Digest) error {
 	for _, name := range names {
@@ -88,7 +85,7 @@ func (f folder) scripts(ctx context.Context, names []string, digests map[string]
 		if err := checkArtifactName(name); err != nil {
 			return fmt.Errorf("placing script %q: %w", name, err)
 		}
-		if top, _, _ := strings.Cut(name, "/"); slices.Contains(taken, top) {
+		if top, _, _ := strings.Cut(name, "/"); slices.Contains(schemas.ReservedPaths, top) {
 			return fmt.Errorf("placing script %q: the contract with programs takes that name", name)
 		}
 		if err := f.write(ctx, name, d, 0o555); err != nil {

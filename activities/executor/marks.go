@@ -27,6 +27,41 @@ func readMarks(schema json.RawMessage) (marks, error) {
 	return m, nil
 }
 
+// defaults are what the schema's own properties state for members that are not given.
+func (m marks) defaults() map[string]any {
+	found := make(map[string]any)
+	root, _ := m.root.(map[string]any)
+	properties, _ := root["properties"].(map[string]any)
+	for name, s := range properties {
+		for _, s := range m.applicable(nil, s) {
+			if value, ok := s["default"]; ok {
+				found[name] = value
+				break
+			}
+		}
+	}
+	return found
+}
+
+// member is what the schema says of the member of an object: its type, if there is one
+// that it must have, and whether it is an artifact's handle; of an array, that of its items.
+func (m marks) member(name string) (typ string, handle, list bool) {
+	at := m.members(m.applicable(nil, m.root), name)
+	for _, s := range at {
+		if s["type"] == "array" {
+			at, list = m.items([]map[string]any{s}, 0), true
+			break
+		}
+	}
+	for _, s := range at {
+		if t, ok := s["type"].(string); ok && typ == "" {
+			typ = t
+		}
+		handle = handle || s["format"] == "artifact"
+	}
+	return typ, handle, list
+}
+
 // replace calls f for every string of v at a marked place, with the media type that the
 // schema states there, and puts what f returns in its stead.
 func (m marks) replace(v any, f func(text, mediaType string) (string, error)) (any, error) {

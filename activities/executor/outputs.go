@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ type outputs struct {
 	root  *os.Root
 	blobs Blobs
 	named map[canon.Digest]bool // handles that the parameters named
-	files map[string]Artifact   // collected, by path
+	files map[string]Artifact   // collected, by name
 }
 
 func openOutputs(dir string, blobs Blobs, named map[canon.Digest]bool) (*outputs, error) {
@@ -51,9 +50,9 @@ func (o *outputs) artifacts() []Artifact {
 	return all
 }
 
-// result is the value of result.json, files collected and named by handle. It is a
+// written is the value of result.json, files collected and named by handle. It is a
 // *Failure if the program is to blame.
-func (o *outputs) result(ctx context.Context, returns json.RawMessage) (json.RawMessage, error) {
+func (o *outputs) written(ctx context.Context, returns marks) (any, error) {
 	raw, err := o.read("result.json", maxResult)
 	if err != nil {
 		return nil, err
@@ -62,24 +61,17 @@ func (o *outputs) result(ctx context.Context, returns json.RawMessage) (json.Raw
 	if err != nil {
 		return nil, invalid("reading result.json: %v", err)
 	}
-	m, err := readMarks(returns)
-	if err != nil {
-		return nil, err
-	}
 	value, err := decode(raw)
 	if err != nil {
 		return nil, invalid("reading result.json: %v", err)
 	}
-	value, err = m.replace(value, func(text, mediaType string) (string, error) {
+	return returns.replace(value, func(text, mediaType string) (string, error) {
 		if d, err := canon.Parse(text); err == nil && o.named[d] {
 			return text, nil // an input that is passed on
 		}
-		return o.collect(ctx, text, mediaType)
+		clean := path.Clean(text)
+		return o.collect(ctx, clean, clean, mediaType)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return canon.Marshal(value)
 }
 
 // declared is what error.json holds.
@@ -125,35 +117,33 @@ func (o *outputs) read(name string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// collect stores a file that the output names and returns its handle.
-func (o *outputs) collect(ctx context.Context, name, mediaType string) (string, error) {
-	clean := path.Clean(name)
-	if err := checkArtifactName(clean); err != nil {
-		return "", invalid("collecting the file %q: %v", head(name, 300), err)
+// collect stores a file under a name, and returns its handle.
+func (o *outputs) collect(ctx context.Context, name, file, mediaType string) (string, error) {
+	for _, n := range []string{name, file} {
+		if err := checkArtifactName(n); err != nil {
+			return "", invalid("collecting the file %q: %v", head(n, 300), err)
+		}
 	}
-	if a, ok := o.files[clean]; ok {
-		return a.Digest.String(), nil
-	}
-	f, err := o.open(clean)
+	f, err := o.open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	d, size, err := o.blobs.Put(ctx, f)
 	if err != nil {
-		return "", fmt.Errorf("collecting the file %q: %w", clean, err)
+		return "", fmt.Errorf("collecting the file %q: %w", file, err)
 	}
 	if mediaType == "" {
-		mediaType = mediaTypeOf(clean)
+		mediaType = mediaTypeOf(file)
 	}
-	o.files[clean] = Artifact{Name: clean, Digest: d, Size: size, MediaType: mediaType}
-	return d.String(), nil
+	return o.keep(Artifact{Name: name, Digest: d, Size: size, MediaType: mediaType})
 }
 
 // open opens a regular file of the folder. No part of its path may be a link: os.Root
 // keeps links from leading out, but one that stays inside has a target that the
 // program chose, and could be collected under a name that isn't its own. The file is
-// looked at before it is opened, as opening a pipe would wait for ever.
+// looked at before it is opened, as opening a pipe would wait for ever. A file with a
+// second name, a hard link, is refused: the other name may be outside of the folder.
 func (o *outputs) open(name string) (*os.File, error) {
 	var seen os.FileInfo
 	parts := strings.Split(name, "/")
@@ -169,7 +159,14 @@ func (o *outputs) open(name string) (*os.File, error) {
 		seen = info
 	}
 	if !seen.Mode().IsRegular() {
-		return nil, invalid("opening the file %q: it is no regular file", name)
+		hint := ""
+		if seen.IsDir() {
+			hint = "; a folder is collected by a path that ends with /"
+		}
+		return nil, invalid("opening the file %q: it is no regular file%s", name, hint)
+	}
+	if n := links(seen); n > 1 {
+		return nil, invalid("opening the file %q: it has %d names (hard links); the program has to leave a copy", name, n)
 	}
 	f, err := o.root.Open(filepath.FromSlash(name))
 	if err != nil {

@@ -5,6 +5,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -21,6 +22,14 @@ type process struct {
 	pid, parent, group int
 	began              uint64 // in the kernel's own unit, since a moment that stays the same
 	zombie             bool
+}
+
+// links is how many names a file has.
+func links(info os.FileInfo) uint64 {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(stat.Nlink)
+	}
+	return 1
 }
 
 func signalName(s syscall.Signal) string {

@@ -1,0 +1,207 @@
+package executor
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"rlam/internal/canon"
+	"rlam/internal/tree"
+	"rlam/schemas"
+)
+
+// maxTemplate bounds what is made from one template.
+const maxTemplate = 64 << 20
+
+// inputs are the files that a binding has made before a program starts.
+type inputs struct {
+	folder
+	values          // with paths in place of handles
+	handles  values // as admitted
+	digests  map[string]canon.Digest
+}
+
+// make makes the file of one entry, read-only. An entry whose parameter isn't given,
+// and has no default, makes none.
+func (in inputs) make(ctx context.Context, e schemas.InFile) error {
+	what := fmt.Sprintf("the file %q", e.Path)
+	switch {
+	case e.Template != "":
+		return in.template(what, e.Path, e.Template)
+	case e.TemplateFile != "":
+		text, err := in.text(ctx, in.digests[e.TemplateFile], maxTemplate)
+		if err != nil {
+			return fmt.Errorf("making %s: %w", what, err)
+		}
+		return in.template(what, e.Path, string(text))
+	case e.From != "", e.Tree != "":
+		return in.artifact(ctx, what, e)
+	case e.JSON != "":
+		if raw, given := in.params[strings.TrimPrefix(e.JSON, "params.")]; given {
+			return in.file(what, e.Path, raw)
+		}
+	case e.CSV != "":
+		if raw, given := in.params[strings.TrimPrefix(e.CSV, "params.")]; given {
+			text, err := asCSV(raw)
+			if err != nil {
+				return &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("making %s from %s: %v", what, e.CSV, err)}
+			}
+			return in.file(what, e.Path, text)
+		}
+	}
+	return nil
+}
+
+func (in inputs) template(what, name, text string) error {
+	filled, err := in.expand(what, text)
+	if err != nil {
+		return err
+	}
+	return in.file(what, name, []byte(filled))
+}
+
+func (in inputs) file(what, name string, text []byte) error {
+	if err := in.copy(name, bytes.NewReader(text), 0o444); err != nil {
+		return fmt.Errorf("making %s: %w", what, err)
+	}
+	return nil
+}
+
+// artifact places an artifact's bytes, or the files of one that was a folder.
+//
+// It copies. A hard link would be cheaper, and would let a program that makes its file
+// writable change the store; the copy also holds the bytes against their digest.
+func (in inputs) artifact(ctx context.Context, what string, e schemas.InFile) error {
+	param := strings.TrimPrefix(e.From+e.Tree, "params.")
+	raw, given := in.handles.params[param]
+	if !given {
+		return nil
+	}
+	var text string
+	err := json.Unmarshal(raw, &text)
+	var d canon.Digest
+	if err == nil {
+		d, err = canon.Parse(text)
+	}
+	if err != nil {
+		return &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("making %s from parameter %q, which is no artifact: %v", what, param, err)}
+	}
+	if e.From != "" {
+		return in.write(ctx, e.Path, d, 0o444)
+	}
+	manifest, err := in.text(ctx, d, tree.MaxManifest)
+	if err != nil {
+		return fmt.Errorf("making %s: %w", what, err)
+	}
+	m, err := tree.Decode(manifest)
+	if err != nil {
+		return &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("making the folder %q from parameter %q: %v", e.Path, param, err)}
+	}
+	return in.tree(ctx, e.Path, m)
+}
+
+// tree places a folder. Its files can be written: a program that goes on from what
+// another left in a folder changes it as a rule.
+func (in inputs) tree(ctx context.Context, dir string, m tree.Manifest) error {
+	if err := in.root.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the folder %q: %w", dir, err)
+	}
+	for _, name := range m.Paths() {
+		mode := os.FileMode(0o600)
+		if m.Files[name].Executable {
+			mode = 0o700
+		}
+		if err := in.write(ctx, path.Join(dir, name), m.Files[name].Digest, mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text is a blob of at most limit bytes.
+func (f folder) text(ctx context.Context, d canon.Digest, limit int64) ([]byte, error) {
+	r, err := f.blobs.Get(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s has more than %d bytes", d, limit)
+	}
+	return b, err
+}
+
+// asCSV writes an array as a table (RFC 4180, lines end with \n): of objects, whose
+// names, sorted, are the header, or of arrays, without a header. A cell is a scalar; one
+// that an object lacks, or null, is empty.
+func asCSV(raw json.RawMessage) ([]byte, error) {
+	var rows []json.RawMessage
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		return nil, fmt.Errorf("it is no array")
+	}
+	var objects []map[string]json.RawMessage
+	var table [][]string
+	if len(rows) > 0 && rows[0][0] == '{' {
+		if err := json.Unmarshal(raw, &objects); err != nil {
+			return nil, fmt.Errorf("its rows are not all objects")
+		}
+		names := map[string]bool{}
+		for _, o := range objects {
+			for name := range o {
+				names[name] = true
+			}
+		}
+		header := slices.Sorted(maps.Keys(names))
+		table = append(table, header)
+		for i, o := range objects {
+			row := make([]string, len(header))
+			for j, name := range header {
+				var err error
+				if row[j], err = cell(o[name]); err != nil {
+					return nil, fmt.Errorf("row %d, column %q %w", i+1, name, err)
+				}
+			}
+			table = append(table, row)
+		}
+		return encodeCSV(table)
+	}
+	for i, r := range rows {
+		var cells []json.RawMessage
+		if err := json.Unmarshal(r, &cells); err != nil {
+			return nil, fmt.Errorf("row %d is no array", i+1)
+		}
+		row := make([]string, len(cells))
+		for j, c := range cells {
+			var err error
+			if row[j], err = cell(c); err != nil {
+				return nil, fmt.Errorf("row %d, column %d %w", i+1, j+1, err)
+			}
+		}
+		table = append(table, row)
+	}
+	return encodeCSV(table)
+}
+
+// cell is a value as a table spells it.
+func cell(raw json.RawMessage) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	return scalar(raw)
+}
+
+func encodeCSV(table [][]string) ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	err := w.WriteAll(table)
+	return b.Bytes(), err
+}
