@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rlam/internal/canon"
 )
 
 var (
@@ -34,6 +36,19 @@ func tokens(pointer string) ([]string, error) {
 		parts[i] = unescapePointer.Replace(p)
 	}
 	return parts, nil
+}
+
+// At is the canonical JSON of what a JSON pointer names in a document. Its error says
+// how far the path exists, and what stands there instead.
+func At(document json.RawMessage, pointer string) (json.RawMessage, error) {
+	v, err := decode(document)
+	if err == nil {
+		v, err = Lookup(v, pointer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return canon.Marshal(v)
 }
 
 // Lookup finds what pointer names in v. Its error says how far the path exists

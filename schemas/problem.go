@@ -97,6 +97,9 @@ func phrase(message, expected, nearest string) string {
 	return message
 }
 
+// Nearest is the candidate that is most like name, or "" if none is close.
+func Nearest(name string, candidates []string) string { return nearest(name, candidates) }
+
 // nearest is the candidate that is most like name, or "" if none is close:
 // more than a third of the name's letters would have to change. Ties go to the
 // candidate that sorts first, so that the answer doesn't depend on map order.

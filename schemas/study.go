@@ -3,6 +3,7 @@ package schemas
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"rlam/internal/canon"
 )
@@ -69,11 +70,20 @@ func (l *Listed) UnmarshalJSON(b []byte) error {
 type Input struct {
 	File        string       `json:"file,omitempty"`   // relative to the study
 	Run         string       `json:"run,omitempty"`    // another run, by its id or the digest of its record
-	Output      string       `json:"output,omitempty"` // of that run: a JSON pointer into its result
+	Output      string       `json:"output,omitempty"` // of that run: a JSON pointer into its result, or CALL/NAME of an artifact
 	Given       Given        `json:"given,omitzero"`
 	Keep        Keep         `json:"keep,omitempty"`  // copy if the file says nothing
 	Digest      canon.Digest `json:"digest,omitzero"` // what the bytes must have: others are refused before anything runs
 	Description string       `json:"description,omitempty"`
+}
+
+// Artifact is the call and the name of the artifact that Output names: "6.1" and
+// "plot.png" of "6.1/plot.png". An Output that is a JSON pointer names none.
+func (in Input) Artifact() (call, name string, ok bool) {
+	if strings.HasPrefix(in.Output, "/") {
+		return "", "", false
+	}
+	return strings.Cut(in.Output, "/")
 }
 
 // Given marks a result that was made before R-LAM, and says where it comes from.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,9 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"rlam/internal/scripted"
+	"rlam/internal/store"
 	"rlam/schemas"
+	"rlam/worker/host"
 )
 
 func newCheckCommand(a *app) *cobra.Command {
@@ -20,9 +23,10 @@ func newCheckCommand(a *app) *cobra.Command {
 place.
 
 What kind of file it is shows in its members. With a study, the files it names
-are checked too: actions, inputs, and the planner's.`,
+are checked too: actions, inputs (an input with a digest is hashed), and the
+planner's. Runs that it names as inputs are looked up in the store, if there is one.`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return runCheck(a, args) },
+		RunE: func(c *cobra.Command, args []string) error { return runCheck(c.Context(), a, args) },
 	}
 }
 
@@ -35,11 +39,17 @@ type checked struct {
 
 func (checked) MessageType() string { return "checked" }
 
-func runCheck(a *app, files []string) error {
+func runCheck(ctx context.Context, a *app, files []string) error {
+	dir, err := a.storeDir("")
+	if err != nil {
+		return err
+	}
+	s, _ := existingStore(dir) // without one, nothing can be said of other runs
+	runs := readable(s)
 	bad := false
 	for _, file := range files {
 		m := checked{File: file, Kind: kindOf(file), Problems: schemas.Problems{}}
-		m.Problems = append(m.Problems, checkFile(m.Kind, file)...)
+		m.Problems = append(m.Problems, checkFile(ctx, m.Kind, file, runs)...)
 		bad = bad || len(m.Problems) > 0
 		a.printer.Print(m)
 	}
@@ -49,7 +59,7 @@ func runCheck(a *app, files []string) error {
 	return nil
 }
 
-func checkFile(kind, file string) schemas.Problems {
+func checkFile(ctx context.Context, kind, file string, runs store.Store) schemas.Problems {
 	switch kind {
 	case "action":
 		_, problems := schemas.LoadAction(file)
@@ -64,7 +74,7 @@ func checkFile(kind, file string) schemas.Problems {
 	if len(problems) > 0 {
 		return problems
 	}
-	return checkStudy(study, nil)
+	return checkStudy(ctx, study, nil, runs)
 }
 
 func checkScenario(file string) schemas.Problems {
@@ -113,7 +123,8 @@ func kindOf(file string) string {
 }
 
 // checkStudy checks the files that a study names, with the actions that are added to it.
-func checkStudy(study *schemas.LoadedStudy, actions []string) schemas.Problems {
+// Runs that it names are looked up in a store, unless that is nil.
+func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []string, runs store.Store) schemas.Problems {
 	var problems schemas.Problems
 	refuse := func(pointer, format string, args ...any) {
 		problems = append(problems, schemas.Problem{File: study.Path, Pointer: pointer, Message: fmt.Sprintf(format, args...)})
@@ -132,21 +143,10 @@ func checkStudy(study *schemas.LoadedStudy, actions []string) schemas.Problems {
 		}
 		return filepath.Join(filepath.Dir(study.Path), name)
 	}
-	names := make([]string, 0, len(study.Study.Inputs))
-	for name := range study.Study.Inputs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		file := study.Study.Inputs[name].File
-		if file == "" { // of another run, or a digest alone
-			continue
-		}
-		if info, err := os.Stat(beside(file)); err != nil {
-			refuse("/inputs/"+name+"/file", "the file %q can't be read: %v", file, err)
-		} else if !info.Mode().IsRegular() {
-			refuse("/inputs/"+name+"/file", "%q is no file", file)
-		}
+	found, err = host.CheckInputs(ctx, runs, study)
+	problems = append(problems, found...)
+	if err != nil {
+		refuse("/inputs", "%v", err)
 	}
 	switch p := study.Study.Planner; {
 	case p.Plan != "":

@@ -102,10 +102,10 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 	return nil
 }
 
-func listedRunOf(ctx context.Context, c *connection, s store.Store, r listed) (listedRun, error) {
-	row := listedRun{Run: r.ID, Status: unknown}
+func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.ListedRun) (listedRun, error) {
+	row := listedRun{Run: r.Record.ID, Status: unknown}
 	var err error
-	if row.Started, err = time.Parse(time.RFC3339Nano, r.Started); err != nil {
+	if row.Started, err = time.Parse(time.RFC3339Nano, r.Record.Started); err != nil {
 		return row, err
 	}
 	raw, err := store.Read(ctx, s, r.Record.Study, record.MaxContent)
@@ -122,7 +122,7 @@ func listedRunOf(ctx context.Context, c *connection, s store.Store, r listed) (l
 	if c == nil {
 		return row, nil
 	}
-	status, steps, err := c.standing(ctx, r.ID)
+	status, steps, err := c.standing(ctx, r.Record.ID)
 	row.Status = status
 	if steps >= 0 {
 		row.Steps = &steps

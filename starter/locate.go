@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -13,7 +12,6 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"rlam/internal/canon"
-	"rlam/internal/record"
 	"rlam/internal/store"
 	"rlam/worker/host"
 	"rlam/workflows"
@@ -82,7 +80,7 @@ func (c *connection) locate(ctx context.Context, id, storeDir string) (*located,
 		if len(runs) == 0 {
 			return nil, &unknownRunError{id: id}
 		}
-		id = runs[0].ID
+		id = runs[0].Record.ID
 	}
 	d, err := c.client.DescribeWorkflowExecution(ctx, id, "")
 	var none *serviceerror.NotFound
@@ -123,7 +121,7 @@ func (c *connection) knownIDs(ctx context.Context, storeDir string) []string {
 	var ids []string
 	if runs, err := listRuns(ctx, storeDir); err == nil {
 		for _, r := range runs {
-			ids = append(ids, r.ID)
+			ids = append(ids, r.Record.ID)
 		}
 	}
 	list, err := c.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -137,43 +135,15 @@ func (c *connection) knownIDs(ctx context.Context, storeDir string) []string {
 	return ids
 }
 
-// listed is a run that the store lists.
-type listed struct {
-	ID      string
-	Digest  canon.Digest
-	Record  *record.Run
-	Started string
-}
-
 // listRuns reads the store's runs, the newest first. A store that isn't there has none.
-func listRuns(ctx context.Context, storeDir string) ([]listed, error) {
+func listRuns(ctx context.Context, storeDir string) ([]host.ListedRun, error) {
 	s, err := existingStore(storeDir)
 	if err != nil {
 		return nil, nil
 	}
-	var keys []string
-	for key, err := range s.List(ctx, host.RunPrefix) {
-		if err != nil {
-			return nil, fmt.Errorf("listing the runs of the store %q: %w", storeDir, err)
-		}
-		keys = append(keys, key)
-	}
-	slices.Reverse(keys)
-	runs := make([]listed, 0, len(keys))
-	for _, key := range keys {
-		value, err := s.Entry(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		d, err := canon.Parse(string(value))
-		if err != nil {
-			return nil, fmt.Errorf("reading entry %q of the store: %w", key, err)
-		}
-		var r record.Run
-		if err := record.Load(ctx, s, d, &r); err != nil {
-			return nil, err
-		}
-		runs = append(runs, listed{ID: r.ID, Digest: d, Record: &r, Started: r.Started})
+	runs, err := host.Runs(ctx, s)
+	if err != nil {
+		return nil, fmt.Errorf("reading the store %q: %w", storeDir, err)
 	}
 	return runs, nil
 }

@@ -85,7 +85,7 @@ func (c *connection) launched(id, runID, log string) launched {
 }
 
 func runRun(ctx context.Context, a *app, path string, o runOptions) error {
-	study, err := prepareStudy(path, o)
+	study, err := prepareStudy(ctx, path, o)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 }
 
 // prepareStudy loads a study, changes it as the flags say, and checks it as a whole.
-func prepareStudy(path string, o runOptions) (*schemas.LoadedStudy, error) {
+func prepareStudy(ctx context.Context, path string, o runOptions) (*schemas.LoadedStudy, error) {
 	if strings.HasPrefix(o.id, "@") || len(o.id) > 200 {
 		return nil, badUsage("the id %q can't be used: it begins with @ or has more than 200 bytes", o.id)
 	}
@@ -167,7 +167,7 @@ func prepareStudy(path string, o runOptions) (*schemas.LoadedStudy, error) {
 			return nil, err
 		}
 	}
-	if problems := checkStudy(study, o.actions); len(problems) > 0 {
+	if problems := checkStudy(ctx, study, o.actions, nil); len(problems) > 0 {
 		return nil, problems.Err()
 	}
 	if p := study.Study.Planner; p.Model == "" && p.Scripted == "" && p.Plan == "" {

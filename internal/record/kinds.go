@@ -14,13 +14,47 @@ type Run struct {
 	Started string       `json:"started"` // RFC 3339, UTC
 	Study   canon.Digest `json:"study"`   // the study as loaded, defaults filled in
 	Actions []Pin        `json:"actions"`
-	Inputs  []Artifact   `json:"inputs"`
+	Inputs  []Input      `json:"inputs"`
 	Planner canon.Digest `json:"planner"` // the scenario's or plan's file; none for a model
 	Models  []string     `json:"models"`  // who is asked, in order
 	Gates   []Gate       `json:"gates"`
 
 	Parent  canon.Digest    `json:"parent"`            // of a fork: the record it continues from
 	Changes json.RawMessage `json:"changes,omitempty"` // of a fork: what was changed
+}
+
+// Input is data that a run starts from: bytes, how they are kept, and where they come from.
+type Input struct {
+	Artifact
+	Keep   Keep    `json:"keep,omitempty"`   // a copy, if empty
+	Path   string  `json:"path,omitempty"`   // absolute; of an input that is kept by reference
+	Unseen bool    `json:"unseen,omitempty"` // nobody read the bytes: the digest is the study's word, and the size isn't known
+	Given  *Given  `json:"given,omitempty"`  // made before R-LAM
+	From   *Origin `json:"from,omitempty"`   // made by another run
+}
+
+// Keep says what a run keeps of an input, where that is no copy.
+type Keep string
+
+// The ways to keep an input without a copy.
+const (
+	KeepReference Keep = "reference" // the file stays at Path, and is hashed there whenever it is used
+	KeepDigest    Keep = "digest"    // nothing: the bytes can't be used
+)
+
+// Given marks a result that was made before R-LAM.
+type Given struct {
+	Source   string `json:"source"`
+	Citation string `json:"citation,omitempty"`
+}
+
+// Origin is a data edge from another run.
+type Origin struct {
+	ID     string       `json:"id"`              // the workflow ID it was started under
+	Run    canon.Digest `json:"run"`             // its record
+	Head   canon.Digest `json:"head"`            // its seal
+	Output string       `json:"output"`          // a JSON pointer into its result, or CALL/NAME of an artifact
+	Ended  Status       `json:"ended,omitempty"` // how it ended, if not as completed: then a result is partial
 }
 
 // Pin is an action that a run may use: its formal schema and what carries it out.

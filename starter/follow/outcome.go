@@ -165,31 +165,19 @@ func timeoutName(t enumspb.TimeoutType) string {
 
 // closing tells of the event that closes a history; all others are of no interest.
 func (t *tale) closing(ctx context.Context, e *historypb.HistoryEvent, at time.Time) error {
+	if r, sealed, err := host.Sealed(e); err != nil || sealed {
+		if err == nil {
+			t.sealed(ctx, r)
+		}
+		return err
+	}
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
 		t.next = e.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
-	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
-		var r workflows.StudyResult
-		if err := t.decode(e.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &r); err != nil {
-			return err
-		}
-		t.sealed(ctx, r)
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		err := host.FailureConverter().FailureToError(e.GetWorkflowExecutionFailedEventAttributes().GetFailure())
-		var app *temporal.ApplicationError
-		var r workflows.StudyResult
-		if errors.As(err, &app) && app.HasDetails() && app.Details(&r) == nil && r.Status != "" {
-			t.sealed(ctx, r)
-			break
-		}
 		t.end = t.standing(Unsealed, at)
-		t.end.Reason = err.Error()
+		t.end.Reason = host.FailureConverter().FailureToError(e.GetWorkflowExecutionFailedEventAttributes().GetFailure()).Error()
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
-		var r workflows.StudyResult
-		if t.decode(e.GetWorkflowExecutionCanceledEventAttributes().GetDetails(), &r) == nil && r.Status != "" {
-			t.sealed(ctx, r)
-			break
-		}
 		t.end = t.standing(Unsealed, at)
 		t.end.Reason = "cancelled before its chain was open"
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:

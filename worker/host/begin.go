@@ -11,6 +11,8 @@ import (
 	"slices"
 	"time"
 
+	"go.temporal.io/sdk/client"
+
 	"rlam/activities/planner"
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -38,7 +40,8 @@ type Begun struct {
 type BeginOptions struct {
 	ID      string // the workflow ID
 	Actions []string
-	Model   string // asked instead of the study's planner
+	Model   string        // asked instead of the study's planner
+	Client  client.Client // asked how another run ended that is an input; else the store's archived histories tell
 }
 
 // Begin pins everything that a run of a loaded study depends on, and writes the run's
@@ -55,7 +58,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	}
 	run := record.Run{
 		Kind: record.KindRun, ID: o.ID, Engine: "rlam " + Version, Started: journal.Time(time.Now()),
-		Study: b.blob(study.JSON), Actions: []record.Pin{}, Inputs: []record.Artifact{}, Gates: []record.Gate{},
+		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: []record.Gate{},
 	}
 	versions := schemas.GateVersions()
 	for _, name := range sorted(versions) {
@@ -68,12 +71,9 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 			b.blob(a.Content[file])
 		}
 	}
-	for _, name := range sorted(study.Study.Inputs) {
-		run.Inputs = append(run.Inputs, b.input(name, study.Study.Inputs[name]))
-	}
 	run.Planner, run.Models = b.planner(study.Study.Planner)
-	if b.err != nil {
-		return nil, b.err
+	if run.Inputs, err = b.inputs(study, o.Client); err != nil {
+		return nil, err
 	}
 	d, blob, err := record.Encode(&run)
 	if err != nil {
@@ -119,25 +119,13 @@ func (b *beginning) path(name string) string {
 	return filepath.Join(b.dir, name)
 }
 
-func (b *beginning) input(name string, in schemas.Input) record.Artifact {
-	if in.File == "" || in.Keep != "" && in.Keep != schemas.KeepCopy {
-		b.err = errors.Join(b.err, fmt.Errorf("resolving input %q: only files that are kept as a copy can be resolved yet", name))
-		return record.Artifact{}
-	}
-	f, err := os.Open(b.path(in.File))
-	if err != nil {
-		b.err = errors.Join(b.err, fmt.Errorf("reading input %q: %w", name, err))
-		return record.Artifact{}
-	}
-	defer f.Close()
-	d, size, err := b.store.Put(b.ctx, f)
-	if err != nil {
-		b.err = errors.Join(b.err, fmt.Errorf("storing input %q: %w", name, err))
-	}
-	if !in.Digest.IsZero() && in.Digest != d {
-		b.err = errors.Join(b.err, fmt.Errorf("reading input %q: %q has the digest %s, and the study says %s", name, in.File, d, in.Digest))
-	}
-	return record.Artifact{Name: name, Digest: d, Size: size, MediaType: mediaType(in.File)}
+// inputs resolves the study's inputs. It comes last: before anything of them is
+// stored, all that is cheaper to find wrong was found.
+func (b *beginning) inputs(study *schemas.LoadedStudy, c client.Client) ([]record.Input, error) {
+	r := &resolver{ctx: b.ctx, store: b.store, client: c, dir: b.dir, keep: b.err == nil}
+	inputs, problems, err := r.all(study)
+	b.blobs = append(b.blobs, r.blobs...)
+	return inputs, errors.Join(problems.Err(), err, b.err)
 }
 
 // planner pins the planner's file, and says who is asked.

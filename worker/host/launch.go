@@ -61,7 +61,7 @@ func Launch(ctx context.Context, c client.Client, s store.Store, study *schemas.
 	case !errors.As(err, &none):
 		return nil, fmt.Errorf("asking whether run %q exists: %w", o.ID, err)
 	}
-	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions})
+	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions, Client: c})
 	if err != nil {
 		return nil, err
 	}
