@@ -194,6 +194,7 @@ func (a *Activities) task(w *work, dir string) executor.Task {
 		Binding: w.bound.Pinned.Binding, Files: w.bound.Pinned.Digests,
 		Params: w.params, Takes: w.bound.Action.Params, Returns: w.bound.Action.Returns,
 		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Timeout: time.Duration(w.bound.Action.Timeout),
+		Blobs: newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses),
 	}
 }
 

@@ -143,7 +143,11 @@ func (p *pinned) loadPlanner(ctx context.Context, s store.Store, specs []planner
 	}
 	inputs := make([]planner.Input, 0, len(p.record.Inputs))
 	for _, in := range p.record.Inputs {
-		inputs = append(inputs, planner.Input{Name: in.Name, Description: p.study.Study.Inputs[in.Name].Description, MediaType: in.MediaType, Size: in.Size})
+		told := planner.Input{Name: in.Name, Description: p.study.Study.Inputs[in.Name].Description, MediaType: in.MediaType, Size: in.Size, Origin: origin(in)}
+		if in.Unseen {
+			told.Size = planner.SizeUnknown
+		}
+		inputs = append(inputs, told)
 	}
 	p.system, err = planner.System(&p.study.Study, p.tools, inputs)
 	return err

@@ -31,6 +31,9 @@ func (p *textPrinter) event(m message) {
 	case follow.Run:
 		p.printf("%s\n", p.bold.Render(oneLine(e.Title, p.width)))
 		p.pairs("run", e.ID, "store", short(e.Store), "UI", e.URL)
+		for _, in := range e.Inputs {
+			p.input(in)
+		}
 	case follow.Proposal:
 		p.proposal(e)
 	case follow.Judged:

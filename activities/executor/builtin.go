@@ -63,7 +63,7 @@ func (b *builtins) Start(ctx context.Context, t Task) (Handle, error) {
 	if err != nil {
 		return Handle{}, fmt.Errorf("starting builtin %q: %w", t.Binding.Builtin, err)
 	}
-	a := &attempt{blobs: b.blobs, seed: t.Seed, progress: t.Progress, named: digestsIn(params)}
+	a := &attempt{blobs: t.blobs(b.blobs), seed: t.Seed, progress: t.Progress, named: digestsIn(params)}
 	work := context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a)
 	work, cancel := context.WithCancelCause(work)
 	stop := context.CancelFunc(func() {})

@@ -40,6 +40,15 @@ type Task struct {
 	IdempotencyKey string                  // the same for every attempt of the call
 	Timeout        time.Duration           // 0: none
 	Progress       func(message string)    // optional; hears what a handler reports
+	Blobs          Blobs                   // where its artifacts are read; nil: where the executor's are
+}
+
+// blobs is where the task's artifacts are read.
+func (t Task) blobs(executors Blobs) Blobs {
+	if t.Blobs != nil {
+		return t.Blobs
+	}
+	return executors
 }
 
 // Handle names work that was started, so that it can be found again. It is JSON, and

@@ -43,7 +43,7 @@ func (c *commands) layOut(ctx context.Context, t Task) (layout, error) {
 	if err := os.Mkdir(l.dir, 0o700); err != nil { // exists: another attempt's
 		return layout{}, fmt.Errorf("making the attempt's folder: %w", err)
 	}
-	f, err := newFolder(l.dir, c.blobs)
+	f, err := newFolder(l.dir, t.blobs(c.blobs))
 	if err != nil {
 		return layout{}, err
 	}

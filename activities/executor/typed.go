@@ -74,6 +74,9 @@ func Open(ctx context.Context, handle string) (io.ReadCloser, error) {
 		return nil, &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("opening artifact %q: the parameters don't name it", handle)}
 	}
 	r, err := a.blobs.Get(ctx, d)
+	if f := (*Failure)(nil); errors.As(err, &f) {
+		return nil, f // says by itself what it is about
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening artifact %q: %w", handle, err)
 	}

@@ -18,8 +18,12 @@ type Input struct {
 	Name        string
 	Description string
 	MediaType   string // such as "text/csv"; may be empty
-	Size        int64  // in bytes
+	Size        int64  // in bytes, or SizeUnknown
+	Origin      string // where it comes from and what can't be done with it, in sentences; may be empty
 }
+
+// SizeUnknown is the size of an input whose bytes nobody has seen.
+const SizeUnknown = -1
 
 //go:embed system.tmpl
 var systemText string
@@ -83,12 +87,18 @@ func System(study *schemas.Study, tools []Tool, inputs []Input) (Message, error)
 
 func (in Input) describe() string {
 	size := fmt.Sprintf("%d bytes", in.Size)
+	if in.Size == SizeUnknown {
+		size = "size not known"
+	}
 	if in.MediaType != "" {
 		size = in.MediaType + ", " + size
 	}
 	text := fmt.Sprintf("%s (%s)", in.Name, size)
 	if in.Description != "" {
 		text += ": " + strings.Join(strings.Fields(in.Description), " ")
+	}
+	if in.Origin != "" {
+		text = strings.TrimSuffix(text, ".") + ". " + in.Origin
 	}
 	return text
 }

@@ -55,6 +55,16 @@ func (c Contents) text(ctx context.Context, ref record.Ref) string {
 	return s
 }
 
+// inputs are what a run starts from.
+func (c Contents) inputs(ctx context.Context, run canon.Digest) ([]record.Input, error) {
+	if c.Store == nil {
+		return nil, errNoStore
+	}
+	var rec record.Run
+	err := record.Load(ctx, c.Store, run, &rec)
+	return rec.Inputs, err
+}
+
 // proposal completes what the workflow was told of a planner's turn.
 func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Proposal, error) {
 	p := Proposal{

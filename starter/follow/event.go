@@ -36,6 +36,8 @@ type Run struct {
 	TaskQueue string       `json:"task_queue"`
 	URL       string       `json:"url,omitempty"` // in Temporal UI
 	Started   time.Time    `json:"started"`
+	// Inputs are what the run starts from; none where the store can't be read.
+	Inputs []record.Input `json:"inputs,omitempty"`
 }
 
 // Refusal is why a gate refused.

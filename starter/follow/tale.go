@@ -101,7 +101,7 @@ func (t *tale) add(ctx context.Context, e *historypb.HistoryEvent) error {
 	t.clock.see(at)
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-		return t.started(e, at)
+		return t.started(ctx, e, at)
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED:
 		t.decided = at
 	case enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED:
@@ -141,7 +141,7 @@ func (t *tale) add(ctx context.Context, e *historypb.HistoryEvent) error {
 	return nil
 }
 
-func (t *tale) started(e *historypb.HistoryEvent, at time.Time) error {
+func (t *tale) started(ctx context.Context, e *historypb.HistoryEvent, at time.Time) error {
 	a := e.GetWorkflowExecutionStartedEventAttributes()
 	var in workflows.StudyInput
 	if err := t.decode(a.GetInput(), &in); err != nil {
@@ -161,7 +161,10 @@ func (t *tale) started(e *historypb.HistoryEvent, at time.Time) error {
 			return err
 		}
 	}
+	inputs, unread := t.contents.inputs(ctx, in.Run)
+	r.Inputs = inputs
 	t.tell(r)
+	t.unreadable(unread)
 	return nil
 }
 

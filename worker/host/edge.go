@@ -53,15 +53,13 @@ func (r *resolver) made(in schemas.Input, out *record.Input) error {
 func (r *resolver) find(name string) (ListedRun, error) {
 	if d, err := canon.Parse(name); err == nil {
 		run := ListedRun{Digest: d, Record: &record.Run{}}
-		err := record.Load(r.ctx, r.store, d, run.Record)
-		var kind *record.KindError
-		switch {
+		switch err := record.Load(r.ctx, r.store, d, run.Record); {
 		case errors.Is(err, store.ErrNotFound):
 			return run, refuse("run", "there is no run with the record %s in the store", d)
-		case errors.As(err, &kind):
-			return run, refuse("run", "%s is the record of a %s; want the record of a run", d, kind.Got)
+		case err != nil:
+			return run, refuse("run", "it names no record of a run: %v", err)
 		}
-		return run, err
+		return run, nil
 	}
 	runs, err := Runs(r.ctx, r.store)
 	if err != nil {
