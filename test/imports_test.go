@@ -31,6 +31,10 @@ var rules = []rule{
 		why: "everything stands on the spelling and the name of a value, so it stands on nothing",
 	},
 	{
+		of: []string{"rlam/internal/place"}, not: []string{"rlam/", temporal}, but: []string{"rlam/internal/canon"},
+		why: "a file in its place is what its digest says or it isn't, whoever asks",
+	},
+	{
 		of: []string{"rlam/internal/store", "rlam/internal/store/storetest"}, not: []string{"rlam/"},
 		but: []string{"rlam/internal/canon", "rlam/internal/store"},
 		why: "a store keeps bytes and doesn't know what they mean",
