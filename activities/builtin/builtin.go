@@ -21,6 +21,7 @@ import (
 const (
 	BadData          = "rlam.BadData"          // the data can't be read as what the action needs; the message names line and column
 	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum
+	SingularMatrix   = "rlam.SingularMatrix"   // the terms of a linear model are not independent
 	SingularGradient = "rlam.SingularGradient" // the data don't determine the parameters at the point that was reached
 	NumericalError   = "rlam.NumericalError"   // the model is NaN or infinite
 	NotComparable    = "rlam.NotComparable"    // the fits are not of the same data
@@ -31,6 +32,7 @@ func All() []executor.Builtin {
 	return []executor.Builtin{
 		executor.Typed("artifact.read", readArtifact),
 		executor.Typed("fit.compare", compareFits),
+		executor.Typed("fit.linear", fitLinear),
 		executor.Typed("fit.nonlinear", fitNonlinear),
 		executor.Typed("fit.plot", plotFit),
 		executor.Typed("table.describe", describeTable),
