@@ -20,7 +20,8 @@ import (
 // The types of the failures that these actions give.
 const (
 	BadData          = "rlam.BadData"          // the data can't be read as what the action needs; the message names line and column
-	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum
+	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum, the integration without reaching its end
+	StepTooSmall     = "rlam.StepTooSmall"     // an integration can't go on within its tolerance
 	SingularMatrix   = "rlam.SingularMatrix"   // the terms of a linear model are not independent
 	SingularGradient = "rlam.SingularGradient" // the data don't determine the parameters at the point that was reached
 	NumericalError   = "rlam.NumericalError"   // the model is NaN or infinite
@@ -35,6 +36,7 @@ func All() []executor.Builtin {
 		executor.Typed("fit.linear", fitLinear),
 		executor.Typed("fit.nonlinear", fitNonlinear),
 		executor.Typed("fit.plot", plotFit),
+		executor.Typed("ode.integrate", integrateODE),
 		executor.Typed("table.describe", describeTable),
 	}
 }
