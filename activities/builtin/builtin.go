@@ -36,8 +36,11 @@ func All() []executor.Builtin {
 		executor.Typed("fit.linear", fitLinear),
 		executor.Typed("fit.nonlinear", fitNonlinear),
 		executor.Typed("fit.plot", plotFit),
+		executor.Typed("montecarlo.integrate", integrateMonteCarlo),
 		executor.Typed("ode.integrate", integrateODE),
+		executor.Typed("table.bootstrap", bootstrapTable),
 		executor.Typed("table.describe", describeTable),
+		executor.Typed("table.split", splitTable),
 	}
 }
 

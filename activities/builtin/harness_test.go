@@ -90,7 +90,7 @@ func (b *bench) attempt(action string, params object) (executor.Result, error) {
 		b.t.Fatal(err)
 	}
 	ctx := context.Background()
-	handle, err := b.set.Start(ctx, executor.Task{Call: "1.1", Attempt: 1, Action: action, Binding: schemas.Binding{Builtin: action}, Params: raw, Dir: b.t.TempDir()})
+	handle, err := b.set.Start(ctx, executor.Task{Call: "1.1", Attempt: 1, Action: action, Binding: schemas.Binding{Builtin: action}, Params: raw, Seed: new(uint64(42)), Dir: b.t.TempDir()})
 	if err != nil {
 		return executor.Result{}, err
 	}
