@@ -1,13 +1,15 @@
-// Package builtin holds the actions that ship with R-LAM: describing a table,
-// fitting a nonlinear model, comparing and plotting fits, and reading an
-// artifact. Their formal schemas are the files of schemas/actions; a handler
-// here has the name that such a file's binding gives.
+// Package builtin holds the actions that ship with R-LAM: describing, splitting
+// and resampling tables, fitting linear and nonlinear models, comparing and
+// plotting fits, integrating differential equations and by Monte Carlo, and
+// reading an artifact. Their formal schemas are the files of schemas/actions; a
+// handler here has the name that such a file's binding gives. The numerics are
+// in the packages below, which know no action.
 //
-// The handlers are pure functions of their parameters and of the artifacts
-// that these name: no clock, no randomness, no order of a map. On one
-// environment identity the same parameters give the same bytes. (Another
-// architecture may round differently: Go's compiler fuses multiplications and
-// additions on some.)
+// The handlers are pure functions of their parameters, of the artifacts that
+// these name, and of the call's seed where the action is seeded: no clock, no
+// order of a map. On one environment identity the same parameters give the same
+// bytes. (Another architecture may round differently: Go's compiler fuses
+// multiplications and additions on some.)
 package builtin
 
 import (
