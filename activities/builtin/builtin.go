@@ -1,13 +1,15 @@
-// Package builtin holds the actions that ship with R-LAM: describing a table,
-// fitting a nonlinear model, comparing and plotting fits, and reading an
-// artifact. Their formal schemas are the files of schemas/actions; a handler
-// here has the name that such a file's binding gives.
+// Package builtin holds the actions that ship with R-LAM: describing, splitting
+// and resampling tables, fitting linear and nonlinear models, comparing and
+// plotting fits, integrating differential equations and by Monte Carlo, and
+// reading an artifact. Their formal schemas are the files of schemas/actions; a
+// handler here has the name that such a file's binding gives. The numerics are
+// in the packages below, which know no action.
 //
-// The handlers are pure functions of their parameters and of the artifacts
-// that these name: no clock, no randomness, no order of a map. On one
-// environment identity the same parameters give the same bytes. (Another
-// architecture may round differently: Go's compiler fuses multiplications and
-// additions on some.)
+// The handlers are pure functions of their parameters, of the artifacts that
+// these name, and of the call's seed where the action is seeded: no clock, no
+// order of a map. On one environment identity the same parameters give the same
+// bytes. (Another architecture may round differently: Go's compiler fuses
+// multiplications and additions on some.)
 package builtin
 
 import (
@@ -20,7 +22,9 @@ import (
 // The types of the failures that these actions give.
 const (
 	BadData          = "rlam.BadData"          // the data can't be read as what the action needs; the message names line and column
-	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum
+	NotConverged     = "rlam.NotConverged"     // the search ended without a minimum, the integration without reaching its end
+	StepTooSmall     = "rlam.StepTooSmall"     // an integration can't go on within its tolerance
+	SingularMatrix   = "rlam.SingularMatrix"   // the terms of a linear model are not independent
 	SingularGradient = "rlam.SingularGradient" // the data don't determine the parameters at the point that was reached
 	NumericalError   = "rlam.NumericalError"   // the model is NaN or infinite
 	NotComparable    = "rlam.NotComparable"    // the fits are not of the same data
@@ -31,9 +35,14 @@ func All() []executor.Builtin {
 	return []executor.Builtin{
 		executor.Typed("artifact.read", readArtifact),
 		executor.Typed("fit.compare", compareFits),
+		executor.Typed("fit.linear", fitLinear),
 		executor.Typed("fit.nonlinear", fitNonlinear),
 		executor.Typed("fit.plot", plotFit),
+		executor.Typed("montecarlo.integrate", integrateMonteCarlo),
+		executor.Typed("ode.integrate", integrateODE),
+		executor.Typed("table.bootstrap", bootstrapTable),
 		executor.Typed("table.describe", describeTable),
+		executor.Typed("table.split", splitTable),
 	}
 }
 

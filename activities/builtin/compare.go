@@ -37,6 +37,7 @@ type fitted struct {
 	Model      string               `json:"model"`
 	Response   string               `json:"response"`
 	Data       string               `json:"data"`
+	Weights    string               `json:"weights"` // of fit.linear; empty: none
 }
 
 type estimated struct {
@@ -119,6 +120,8 @@ func readFits(labelled []labelledFit) ([]fitted, error) {
 			return nil, notComparable(first, f, fmt.Sprintf("%d and %d observations", first.N, f.N))
 		case f.Data != "" && first.Data != "" && f.Data != first.Data:
 			return nil, notComparable(first, f, "different data")
+		case f.Weights != first.Weights:
+			return nil, notComparable(first, f, fmt.Sprintf("the weights %q and %q", first.Weights, f.Weights))
 		case f.Response != first.Response:
 			return nil, notComparable(first, f, fmt.Sprintf("the responses %q and %q", first.Response, f.Response))
 		}

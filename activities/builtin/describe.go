@@ -2,11 +2,12 @@ package builtin
 
 import (
 	"context"
-	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
+
+	"rlam/activities/builtin/resample"
 )
 
 const (
@@ -91,19 +92,7 @@ func (t *table) describe(column int, name string) columnDescription {
 		slices.Sort(values)
 		mean, sd := stat.MeanStdDev(values, nil) // sd of one value is NaN, and left out
 		d.Min, d.Max, d.Mean, d.SD = finite(floats.Min(values)), finite(floats.Max(values)), finite(mean), finite(sd)
-		d.Median = finite(median(values))
+		d.Median = finite(resample.MedianSorted(values))
 	}
 	return d
-}
-
-// median of sorted values. The halves are added, not the values, which could overflow.
-func median(sorted []float64) float64 {
-	middle := len(sorted) / 2
-	switch {
-	case len(sorted) == 0:
-		return math.NaN()
-	case len(sorted)%2 == 1:
-		return sorted[middle]
-	}
-	return sorted[middle-1]/2 + sorted[middle]/2
 }

@@ -1,9 +1,7 @@
 package builtin
 
 import (
-	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -147,17 +145,9 @@ func (o *observations) failure(names []string, f *leastsquares.Failure) error {
 
 // residuals is a CSV file of the predictors, the response, what the model gives and the difference.
 func (m *model) residuals(o *observations, fit *leastsquares.Fit) []byte {
-	var file bytes.Buffer
-	w := csv.NewWriter(&file)
-	header := append(slices.Clone(m.predictors), m.label, "fitted", "residual")
-	_ = w.Write(header) // a bytes.Buffer takes everything
+	rows := make([][]float64, len(o.response))
 	for i, y := range o.response {
-		cells := make([]string, 0, len(header))
-		for _, x := range o.predictors[i] {
-			cells = append(cells, format(x))
-		}
-		_ = w.Write(append(cells, format(y), format(fit.Fitted[i]), format(fit.Residuals[i])))
+		rows[i] = append(slices.Clone(o.predictors[i]), y, fit.Fitted[i], fit.Residuals[i])
 	}
-	w.Flush()
-	return file.Bytes()
+	return csvOf(append(slices.Clone(m.predictors), m.label, "fitted", "residual"), rows)
 }

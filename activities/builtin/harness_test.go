@@ -23,11 +23,12 @@ type bench struct {
 	set   *executor.Set
 	blobs *store.Mem
 	specs map[string]*schemas.Bound
+	ran   map[string]bool // actions that were
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, blobs: &store.Mem{}, specs: map[string]*schemas.Bound{}}
+	b := &bench{t: t, blobs: &store.Mem{}, specs: map[string]*schemas.Bound{}, ran: map[string]bool{}}
 	var err error
 	if b.set, err = executor.New(executor.Config{Blobs: b.blobs, Builtins: builtin.All()}); err != nil {
 		t.Fatal(err)
@@ -85,12 +86,13 @@ type object = map[string]any
 // attempt carries a call out.
 func (b *bench) attempt(action string, params object) (executor.Result, error) {
 	b.t.Helper()
+	b.ran[action] = true
 	raw, err := json.Marshal(params)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	ctx := context.Background()
-	handle, err := b.set.Start(ctx, executor.Task{Call: "1.1", Attempt: 1, Action: action, Binding: schemas.Binding{Builtin: action}, Params: raw, Dir: b.t.TempDir()})
+	handle, err := b.set.Start(ctx, executor.Task{Call: "1.1", Attempt: 1, Action: action, Binding: schemas.Binding{Builtin: action}, Params: raw, Seed: new(uint64(42)), Dir: b.t.TempDir()})
 	if err != nil {
 		return executor.Result{}, err
 	}

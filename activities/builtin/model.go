@@ -1,12 +1,10 @@
 package builtin
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/num/dual"
 
@@ -23,7 +21,7 @@ type model struct {
 	parameters []string
 	predictors []string // sorted
 	label      string   // of the response, as the user wrote it
-	response   *expression.Expression
+	response   formula
 	formula    expression.Function // of parameters, then predictors
 }
 
@@ -34,7 +32,7 @@ func newModel(formula, response string, parameters, columns []string) (*model, e
 		return nil, fmt.Errorf("reading the model: %w", err)
 	}
 	m := &model{parameters: parameters, predictors: []string{}, label: response}
-	if m.response, err = readResponse(response, columns); err != nil {
+	if m.response, err = readFormula("the response", response, columns); err != nil {
 		return nil, err
 	}
 	used := map[string]bool{}
@@ -61,27 +59,6 @@ func newModel(formula, response string, parameters, columns []string) (*model, e
 	return m, err
 }
 
-// readResponse reads the name of a column, or an expression in columns such as log(y).
-func readResponse(response string, columns []string) (*expression.Expression, error) {
-	source := response
-	if slices.Contains(columns, response) && !strings.Contains(response, "`") {
-		source = "`" + response + "`" // also a name that is no identifier
-	}
-	parsed, err := expression.Parse(source)
-	if err != nil {
-		return nil, fmt.Errorf("reading the response: %w", err)
-	}
-	for _, name := range parsed.Names() {
-		if !slices.Contains(columns, name.Text) {
-			return nil, fmt.Errorf("reading the response: %w", parsed.Unknown(name, columns))
-		}
-	}
-	if len(parsed.Names()) == 0 {
-		return nil, fmt.Errorf("the response %q names no column", response)
-	}
-	return parsed, nil
-}
-
 // observations are the rows of a table that a model uses.
 type observations struct {
 	response   []float64
@@ -93,46 +70,21 @@ type observations struct {
 // observations reads the cells that the model needs. A missing value fails,
 // unless rows that have one are to be dropped.
 func (m *model) observations(t *table, drop bool) (*observations, error) {
-	var sources []string
-	for _, name := range m.response.Names() {
-		sources = append(sources, name.Text)
+	needed := []formula{m.response}
+	for _, name := range m.predictors {
+		needed = append(needed, columnFormula(name))
 	}
-	response, err := m.response.Bind(sources)
+	e, err := t.evaluate(drop, needed...)
 	if err != nil {
 		return nil, err
 	}
-	inputs := len(sources)
-	sources = append(sources, m.predictors...)
-	o := &observations{}
-	for _, r := range t.rows {
-		values, gap, err := t.numbers(r, sources)
-		if err != nil {
-			return nil, err
-		}
-		if gap != "" {
-			if !drop {
-				return nil, fmt.Errorf("line %d, column %q: the value is missing (\"missing\": \"drop\" leaves such rows out)", r.line, gap)
-			}
-			o.dropped++
-			continue
-		}
-		duals := make([]dual.Number, inputs)
-		for i := range duals {
-			duals[i].Real = values[i]
-		}
-		y := response(duals).Real
-		if math.IsNaN(y) || math.IsInf(y, 0) {
-			return nil, fmt.Errorf("line %d: the response %s is %v", r.line, m.label, y)
-		}
-		o.response = append(o.response, y)
-		o.predictors = append(o.predictors, values[inputs:])
-		o.lines = append(o.lines, r.line)
+	if len(e.rows)*len(m.parameters) > maxCells {
+		return nil, fmt.Errorf("%d observations with %d parameters are too many: %d is the most for their product", len(e.rows), len(m.parameters), maxCells)
 	}
-	if len(o.response) == 0 {
-		return nil, errors.New("the table has no row with a value in every column that the model needs")
-	}
-	if len(o.response)*len(m.parameters) > maxCells {
-		return nil, fmt.Errorf("%d observations with %d parameters are too many: %d is the most for their product", len(o.response), len(m.parameters), maxCells)
+	o := &observations{lines: e.lines, dropped: e.dropped}
+	for _, values := range e.rows {
+		o.response = append(o.response, values[0])
+		o.predictors = append(o.predictors, values[1:])
 	}
 	return o, nil
 }

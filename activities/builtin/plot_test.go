@@ -7,9 +7,11 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,6 +147,14 @@ func digests(t *testing.T) []byte {
 	note("read", "artifact.read", object{"handle": fits[0].(object)["fit"].(object)["residuals"]})
 	for _, format := range []string{"png", "svg"} {
 		note(format, "fit.plot", object{"data": data, "fit": fits[0].(object)["fit"], "format": format, "title": "MGH09", "log_x": true})
+	}
+	note("linear", "fit.linear", object{"data": data, "response": "y", "terms": []any{"x", "x^2"}, "weights": "1/x"})
+	note("integrate", "ode.integrate", object{"equations": object{"x": "v", "v": "-sin(x)"}, "initial": object{"x": 1, "v": 0}, "to": 10})
+	note("monte carlo", "montecarlo.integrate", quarterCircle(object{"samples": 1000}))
+	note("bootstrap", "table.bootstrap", object{"data": data, "statistic": "slope", "of": []any{"x", "y"}})
+	note("split", "table.split", object{"data": data, "test_share": 0.3})
+	if len(b.ran) != len(b.specs) {
+		t.Errorf("only %v were run, of %d actions", slices.Sorted(maps.Keys(b.ran)), len(b.specs))
 	}
 	out, err := json.MarshalIndent(named, "", "  ")
 	if err != nil {

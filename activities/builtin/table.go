@@ -173,6 +173,22 @@ func number(cell string) (float64, bool) {
 	return v, err == nil && !math.IsInf(v, 0)
 }
 
+// csvOf writes a table of numbers, with a line of names.
+func csvOf(header []string, rows [][]float64) []byte {
+	var file bytes.Buffer
+	w := csv.NewWriter(&file)
+	_ = w.Write(header) // a bytes.Buffer takes everything
+	cells := make([]string, len(header))
+	for _, row := range rows {
+		for i, v := range row {
+			cells[i] = format(v)
+		}
+		_ = w.Write(cells)
+	}
+	w.Flush()
+	return file.Bytes()
+}
+
 // format writes a number so that reading it gives the same double.
 func format(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 

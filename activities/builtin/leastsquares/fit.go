@@ -136,7 +136,7 @@ func (s *search) accept(p *point) (*Fit, error) {
 		return f, nil
 	}
 	var inverse mat.Dense
-	if err := inverse.Inverse(l.r); err != nil && math.IsInf(l.condition, 1) {
+	if err := inverse.Inverse(l.factors.R); err != nil && math.IsInf(l.condition, 1) {
 		return nil, s.undetermined(p, l)
 	}
 	for c, j := range l.free {

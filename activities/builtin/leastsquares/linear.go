@@ -3,14 +3,13 @@ package leastsquares
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/lapack"
-	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
+
+	"rlam/activities/builtin/qr"
 )
 
 const (
@@ -23,14 +22,14 @@ const (
 
 // linear is the model linearised at a point, by the parameters that are free there.
 type linear struct {
-	free      []int      // indices of the parameters
-	lengths   []float64  // of the Jacobian's columns
-	scaled    *mat.Dense // the Jacobian, its columns divided by their lengths
-	r         *mat.Dense // upper triangle of scaled = QR, as a square
-	rotated   []float64  // Qᵀ·residuals: the first len(free) lie in the tangent plane, the others are orthogonal to it
-	condition float64    // of scaled
-	offset    float64    // relative offset of the residuals
-	rounding  bool       // what lies in the tangent plane is nothing but rounding
+	free      []int       // indices of the parameters
+	lengths   []float64   // of the Jacobian's columns
+	scaled    *mat.Dense  // the Jacobian, its columns divided by their lengths
+	factors   *qr.Factors // of scaled
+	rotated   []float64   // Qᵀ·residuals: the first len(free) lie in the tangent plane, the others are orthogonal to it
+	condition float64     // of scaled
+	offset    float64     // relative offset of the residuals
+	rounding  bool        // what lies in the tangent plane is nothing but rounding
 }
 
 // free are the parameters that may move: all but those at a bound that RSS pushes against.
@@ -117,29 +116,12 @@ func (s *search) noise(p *point) float64 {
 	return 4 * epsilon * (floats.Norm(s.Observed, 2) + floats.Norm(p.fitted, 2))
 }
 
-// factorise makes r, rotated and condition. It calls LAPACK itself because
-// mat.QR gives Qᵀ times a vector only by way of an n×n matrix.
+// factorise makes factors, rotated and condition.
 func (l *linear) factorise(residuals []float64) {
-	n, k := l.scaled.Dims()
-	a := mat.DenseCopyOf(l.scaled).RawMatrix()
-	tau := make([]float64, k)
-	l.rotated = append([]float64(nil), residuals...)
-	right := blas64.General{Rows: n, Cols: 1, Stride: 1, Data: l.rotated}
-
-	size := []float64{0}
-	lapack64.Geqrf(a, tau, size, -1)
-	work := make([]float64, int(size[0]))
-	lapack64.Geqrf(a, tau, work, len(work))
-	lapack64.Ormqr(blas.Left, blas.Trans, a, tau, right, size, -1)
-	work = make([]float64, int(size[0]))
-	lapack64.Ormqr(blas.Left, blas.Trans, a, tau, right, work, len(work))
-
-	l.r = mat.NewDense(k, k, nil)
-	for i := range k {
-		copy(l.r.RawRowView(i)[i:], a.Data[i*a.Stride+i:i*a.Stride+k])
-	}
-	triangle := blas64.Triangular{Uplo: blas.Upper, Diag: blas.NonUnit, N: k, Stride: k, Data: l.r.RawMatrix().Data}
-	l.condition = 1 / lapack64.Trcon(lapack.MaxColumnSum, triangle, make([]float64, 3*k), make([]int, k))
+	l.factors = qr.Factorise(l.scaled)
+	l.rotated = slices.Clone(residuals)
+	l.factors.Rotate(l.rotated)
+	l.condition = l.factors.Condition()
 }
 
 // singular says whether the parameters are not determined at the point.
@@ -154,7 +136,7 @@ func (l *linear) solve(damping float64, diagonal []float64) []float64 {
 		rows = 2 * k
 	}
 	system := mat.NewDense(rows, k, nil)
-	system.Slice(0, k, 0, k).(*mat.Dense).Copy(l.r)
+	system.Slice(0, k, 0, k).(*mat.Dense).Copy(l.factors.R)
 	right := mat.NewVecDense(rows, nil)
 	for c := range k {
 		right.SetVec(c, l.rotated[c])
@@ -162,12 +144,12 @@ func (l *linear) solve(damping float64, diagonal []float64) []float64 {
 			system.Set(k+c, c, math.Sqrt(damping)*diagonal[c])
 		}
 	}
-	var qr mat.QR
-	qr.Factorize(system)
+	var damped mat.QR
+	damped.Factorize(system)
 	var solution mat.VecDense
 	step := make([]float64, k)
 	// A mat.Condition is a warning: the condition was judged by the caller, or is what the damping is for.
-	if err := qr.SolveVecTo(&solution, false, right); err != nil && math.IsInf(qr.Cond(), 1) {
+	if err := damped.SolveVecTo(&solution, false, right); err != nil && math.IsInf(damped.Cond(), 1) {
 		return step
 	}
 	for c := range k {
@@ -202,16 +184,11 @@ func (s *search) undetermined(p *point, l *linear) *Failure {
 		}
 	}
 	message := fmt.Sprintf("the gradient is singular: condition number %.1e (limit %.0e)", l.condition, float64(maxCondition))
-	var svd mat.SVD
-	if svd.Factorize(l.r, mat.SVDThin) {
-		var v mat.Dense
-		svd.VTo(&v)
-		var entangled []string
-		for c, k := range l.free {
-			if math.Abs(v.At(c, len(l.free)-1)) > 0.1 {
-				entangled = append(entangled, s.Names[k])
-			}
-		}
+	var entangled []string
+	for _, c := range l.factors.Entangled() {
+		entangled = append(entangled, s.Names[l.free[c]])
+	}
+	if len(entangled) > 0 {
 		message += fmt.Sprintf("; the data can't tell %s apart here", strings.Join(entangled, ", "))
 	}
 	return s.fail(p, SingularGradient, "%s", message)
