@@ -20,10 +20,10 @@ type Command struct {
 	Env            map[string]string  `json:"env,omitempty"`             // added to the fixed environment
 	Pass           []string           `json:"pass,omitempty"`            // variables of the worker that are let through, by name
 	Files          []string           `json:"files,omitempty"`           // scripts beside the action file, part of the binding's digest
-	In             []InFile            `json:"in,omitempty"`              // files made before the start
+	In             []InFile           `json:"in,omitempty"`              // files made before the start
 	Stdin          string             `json:"stdin,omitempty"`           // path of a file of In or Files; nothing if empty
 	Stdout         string             `json:"stdout,omitempty"`          // the artifact that stdout becomes; only the log if empty
-	Out            []OutFile           `json:"out,omitempty"`             // files that become artifacts
+	Out            []OutFile          `json:"out,omitempty"`             // files that become artifacts
 	Result         map[string]Extract `json:"result,omitzero"`           // the output's members, by name; if nil, result.json
 	Errors         []ErrorRule        `json:"errors,omitempty"`          // what tells a failure; the first that holds counts
 	Progress       []ProgressRule     `json:"progress,omitempty"`        // what tells how far it is

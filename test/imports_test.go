@@ -75,7 +75,7 @@ var rules = []rule{
 		why: "a planner's request is a pure function of the conversation, so that it can be spelled again from the record",
 	},
 	{
-		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/internal/canon", "rlam/schemas"},
+		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/internal/canon", "rlam/internal/tree", "rlam/schemas"},
 		why: "an executor runs one attempt; it neither judges nor records",
 	},
 	{

@@ -218,4 +218,3 @@ func (c *commands) Adopt(_ context.Context, h Handle, _ Task) (bool, error) {
 	}
 	return false, nil
 }
-

@@ -186,4 +186,3 @@ func (e *execution) failure(o *outputs) *Failure {
 	}
 	return f
 }
-

@@ -24,9 +24,9 @@ const maxTemplate = 64 << 20
 // inputs are the files that a binding has made before a program starts.
 type inputs struct {
 	folder
-	values          // with paths in place of handles
-	handles  values // as admitted
-	digests  map[string]canon.Digest
+	values         // with paths in place of handles
+	handles values // as admitted
+	digests map[string]canon.Digest
 }
 
 // make makes the file of one entry, read-only. An entry whose parameter isn't given,
