@@ -1,6 +1,6 @@
 // Package builtin holds the actions that ship with R-LAM: describing, splitting
 // and resampling tables, fitting linear and nonlinear models, comparing and
-// plotting fits, integrating differential equations and by Monte Carlo, and
+// plotting fits, training models and predicting with them, integrating differential equations and by Monte Carlo, and
 // reading an artifact. Their formal schemas are the files of schemas/actions; a
 // handler here has the name that such a file's binding gives. The numerics are
 // in the packages below, which know no action.
@@ -38,6 +38,8 @@ func All() []executor.Builtin {
 		executor.Typed("fit.linear", fitLinear),
 		executor.Typed("fit.nonlinear", fitNonlinear),
 		executor.Typed("fit.plot", plotFit),
+		executor.Typed("model.predict", predictWithModel),
+		executor.Typed("model.train", trainModel),
 		executor.Typed("montecarlo.integrate", integrateMonteCarlo),
 		executor.Typed("ode.integrate", integrateODE),
 		executor.Typed("table.bootstrap", bootstrapTable),

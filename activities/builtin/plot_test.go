@@ -153,6 +153,8 @@ func digests(t *testing.T) []byte {
 	note("monte carlo", "montecarlo.integrate", quarterCircle(object{"samples": 1000}))
 	note("bootstrap", "table.bootstrap", object{"data": data, "statistic": "slope", "of": []any{"x", "y"}})
 	note("split", "table.split", object{"data": data, "test_share": 0.3})
+	trained := note("train", "model.train", object{"data": data, "response": "y", "features": []any{"x"}, "kind": "tree", "task": "regression"})
+	note("predict", "model.predict", object{"data": data, "model": trained["model"]})
 	if len(b.ran) != len(b.specs) {
 		t.Errorf("only %v were run, of %d actions", slices.Sorted(maps.Keys(b.ran)), len(b.specs))
 	}

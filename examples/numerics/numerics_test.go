@@ -88,3 +88,17 @@ func TestLaw(t *testing.T) {
 	near(t, "the lower end", got.Interval[0], 0.31, 0.15)
 	near(t, "the upper end", got.Interval[1], 0.93, 0.02)
 }
+
+func TestCars(t *testing.T) {
+	type metrics struct {
+		Accuracy  float64 `json:"accuracy"`
+		Confusion [][]int `json:"confusion"`
+	}
+	got := run[map[string]metrics](t, "cars.yaml")
+	for _, kind := range []string{"logistic", "neighbours", "tree"} {
+		m := got[kind]
+		if m.Accuracy < 0.7 || len(m.Confusion) != 2 {
+			t.Errorf("%s: %+v", kind, m)
+		}
+	}
+}
