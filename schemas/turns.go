@@ -121,7 +121,7 @@ func (f Facts) budgets(model string, needs Tokens) []budget {
 	if l.Tokens > 0 {
 		out = append(out, budget{
 			name: "tokens", left: float64(l.Tokens - used.Tokens), each: 1, cost: func(t Tokens) float64 { return float64(t.Total()) },
-			reason: fmt.Sprintf("the limit of %d tokens is reached (%d used): another turn could take %d", l.Tokens, used.Tokens, needs.Total()),
+			reason: fmt.Sprintf("the limit of %d tokens is reached (%d used): a turn could take %d", l.Tokens, used.Tokens, needs.Total()),
 		})
 	}
 	if l.Money == 0 {
@@ -131,7 +131,7 @@ func (f Facts) budgets(model string, needs Tokens) []budget {
 	b := budget{
 		name: "money", left: l.Money - used.Money, each: prices.Models[model].Output / 1e6,
 		cost:   func(t Tokens) float64 { money, _ := prices.Cost(model, t); return money },
-		reason: fmt.Sprintf("the limit of %.6g %s is reached (%.6g used): another turn could cost %.6g", l.Money, prices.Currency, used.Money, cost),
+		reason: fmt.Sprintf("the money limit of %.6g %s is reached (%.6g used): a turn could cost %.6g", l.Money, prices.Currency, used.Money, cost),
 	}
 	if !priced && study.Planner.Model != "" {
 		b.left, b.reason = -1, fmt.Sprintf("money is limited, and the model %q has no price in the study", model)

@@ -182,6 +182,9 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 			}
 			return PlanResult{}, &end{status: record.ModelUnavailable, message: fmt.Sprintf("no model answered (asked: %q); see the failed attempts of step %d", r.state.Models, step)}
 		}
+		if ctx.Err() != nil {
+			return PlanResult{}, r.cancelled()
+		}
 		model := r.state.Models[r.state.Candidate]
 		r.at(ctx, fmt.Sprintf("step %d: asking %s", step, model))
 		r.asked++
