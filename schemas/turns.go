@@ -175,12 +175,17 @@ func (f Facts) reached(name string) string {
 	case "wall_time":
 		return fmt.Sprintf("the wall-time limit of %s is reached", time.Duration(l.WallTime))
 	case "repairs":
-		return fmt.Sprintf("%d proposals in a row held nothing that could be dispatched, and that is the limit", f.Counters.Repairs)
+		return number(f.Counters.Repairs, "proposal") + " in a row held nothing that could be dispatched, and that is the limit"
 	case "actions":
 		return "all calls that the study allows of its actions are used up"
 	case "bytes":
-		return fmt.Sprintf("the limit of %d bytes of artifacts is reached", l.Bytes)
+		name = number(int(l.Bytes), "byte") + " of artifacts"
+	case "steps":
+		name = number(l.Steps, "step")
+	case "calls":
+		name = number(l.Calls, "call")
+	case "attempts":
+		name = number(l.Attempts, "attempt")
 	}
-	n := map[string]int{"steps": l.Steps, "calls": l.Calls, "attempts": l.Attempts}[name]
-	return fmt.Sprintf("the limit of %d %s is reached", n, name)
+	return fmt.Sprintf("the limit of %s is reached", name)
 }

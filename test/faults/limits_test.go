@@ -46,9 +46,9 @@ func TestLastTurn(t *testing.T) {
 		executed, proposals int
 	}{
 		{name: "steps", reason: "the limit of 2 steps", turns: []string{a, b}, set: map[string]string{"/limits/steps": "2"}, limit: "steps", partial: true, executed: 1, proposals: 2},
-		{name: "calls", reason: "the limit of 1 calls", turns: []string{a, b}, set: map[string]string{"/limits/calls": "1"}, limit: "calls", partial: true, executed: 1, proposals: 2},
-		{name: "attempts", reason: "the limit of 1 attempts", turns: []string{a, b}, set: map[string]string{"/limits/attempts": "1"}, limit: "attempts", partial: true, executed: 1, proposals: 2},
-		{name: "repairs", reason: "1 proposals in a row", turns: []string{a, "text: Let me think."}, set: map[string]string{"/limits/repairs": "1"}, limit: "repairs", partial: true, executed: 1, proposals: 3},
+		{name: "calls", reason: "the limit of 1 call is", turns: []string{a, b}, set: map[string]string{"/limits/calls": "1"}, limit: "calls", partial: true, executed: 1, proposals: 2},
+		{name: "attempts", reason: "the limit of 1 attempt is", turns: []string{a, b}, set: map[string]string{"/limits/attempts": "1"}, limit: "attempts", partial: true, executed: 1, proposals: 2},
+		{name: "repairs", reason: "1 proposal in a row", turns: []string{a, "text: Let me think."}, set: map[string]string{"/limits/repairs": "1"}, limit: "repairs", partial: true, executed: 1, proposals: 3},
 		{name: "tokens", reason: "the limit of 20000 tokens is reached (14100 used)", turns: []string{a, b}, set: map[string]string{"/limits/tokens": "20000"}, limit: "tokens", partial: true, executed: 1, proposals: 2},
 		{name: "money", reason: "the money limit of 16 EUR is reached (10.1 used)", turns: []string{a, b}, set: map[string]string{"/limits/money": "16", "/planner/prices": prices}, limit: "money", partial: true, executed: 1, proposals: 2},
 		{name: "wall time", reason: "the wall-time limit of 6s is reached", turns: []string{a, proposes(held("b", "work"))}, set: map[string]string{"/limits/wall_time": `"6s"`}, limit: "wall_time", partial: true, executed: 2, proposals: 3},
@@ -131,4 +131,3 @@ func TestACancelInTheLastTurn(t *testing.T) {
 	r.agree()
 	lab.Replay(t, r.history())
 }
-
