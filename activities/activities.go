@@ -3,6 +3,7 @@
 //
 //	run.go      what a run's record pins; Open
 //	plan.go     closes a step, asks the planner, judges, appends the proposal
+//	turn.go     spells the question to the planner, within what the limits leave
 //	judge.go    judges a call whose sources have run since
 //	act.go      one attempt of one call; contact.go: without the server for a while
 //	seal.go     closes the chain, or only a step

@@ -64,6 +64,7 @@ type bench struct {
 	store store.Store
 	run   canon.Digest
 	log   string // requests to the model
+	model string // its URL, once it was asked
 	acts  *activities.Activities
 	env   *testsuite.TestActivityEnvironment
 	ran   atomic.Int64 // executions of test.count
@@ -113,6 +114,9 @@ func (b *bench) restart() {
 	b.acts, err = activities.New(activities.Config{
 		Store: b.store, Executors: set, Scratch: b.t.TempDir(), Identity: "test",
 		Models: activities.Models{Scripted: func(scenario []byte) (string, error) {
+			if b.model != "" { // a model outlives the workers that ask it
+				return b.model, nil
+			}
 			parsed, err := scripted.Load(scenario)
 			if err != nil {
 				return "", err
@@ -122,7 +126,8 @@ func (b *bench) restart() {
 				return "", err
 			}
 			b.t.Cleanup(func() { s.Close() })
-			return s.URL(), nil
+			b.model = s.URL()
+			return b.model, nil
 		}},
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"rlam/activities/planner"
 	"rlam/internal/canon"
@@ -19,13 +20,13 @@ type chain struct {
 	head      canon.Digest
 	step      int // the next step's number
 	counters  record.Counters
-	window    *planner.Window   // the conversation; nil for a plan
-	fresh     []planner.Message // of it, what no request holds yet
-	added     int               // of fresh, what the window holds
+	window    *planner.Window   // the conversation, as it was sent; nil for a plan
+	fresh     []planner.Message // what comes after it, and no request holds yet
 	request   canon.Digest
 	sources   map[string]schemas.Source // by call id and by the planner's own id
 	artifacts map[string]bool           // handles that this run has seen
 	bytes     int64                     // of the artifacts that its calls made
+	acted     time.Time                 // when the newest attempt ended
 	prices    schemas.Prices
 	money     float64 // that the planner's answers cost
 	candidate int
@@ -52,13 +53,23 @@ func newChain(run *pinned) (*chain, error) {
 	return c, err
 }
 
-// fit brings the window up to date and shortens the conversation to the budget.
-func (c *chain) fit() (sent []planner.Message, cut planner.Cut, tokens int, err error) {
-	if err := c.window.Add(c.fresh[c.added:]...); err != nil {
-		return nil, planner.Cut{}, 0, err
+// letter is a conversation as it may be sent.
+type letter struct {
+	window *planner.Window
+	fresh  []planner.Message // that no request held before
+	sent   []planner.Message // shortened to the budget
+	cut    planner.Cut
+	tokens int // estimated
+}
+
+// letter spells the conversation with a note at its end. It leaves c as it is.
+func (c *chain) letter(note string) (l letter, err error) {
+	l.fresh = planner.Noted(c.fresh, note)
+	if l.window, err = c.window.With(l.fresh...); err != nil {
+		return l, err
 	}
-	c.added = len(c.fresh)
-	return c.window.Fit()
+	l.sent, l.cut, l.tokens, err = l.window.Fit()
+	return l, err
 }
 
 // propose takes in a proposal's record.
@@ -66,11 +77,11 @@ func (c *chain) propose(d canon.Digest, p *record.Proposal, answer planner.Answe
 	c.head, c.request = d, p.Request
 	c.step = p.Index + 1
 	c.candidate, c.model = p.Model.Candidate, p.Model.Answered
-	c.fresh, c.added = nil, 0 // it was sent with this request
+	c.fresh = nil // it was sent with this request
 	c.open = c.counters.Calls
 	c.counters = afterProposal(c.counters, p)
 	c.open = c.counters.Calls - c.open
-	cost, _ := c.prices.Cost(p.Model.Asked, schemas.Tokens{Prompt: p.Usage.Prompt, Completion: p.Usage.Completion})
+	cost, _ := c.prices.Cost(p.Model.Asked, schemas.Tokens{Prompt: p.Usage.Prompt, Cached: p.Usage.Cached, Completion: p.Usage.Completion})
 	c.money += cost
 	for _, call := range p.Calls {
 		status := schemas.StatusPending
@@ -152,9 +163,7 @@ func sourceStatus(s record.CallStatus) schemas.Status {
 // afterProposal counts a proposal.
 func afterProposal(n record.Counters, p *record.Proposal) record.Counters {
 	n.Steps++
-	n.Usage.Prompt += p.Usage.Prompt
-	n.Usage.Completion += p.Usage.Completion
-	n.Usage.Estimated = n.Usage.Estimated || p.Usage.Estimated
+	n.Usage = n.Usage.Add(p.Usage)
 	dispatched := 0
 	for _, call := range p.Calls {
 		if call.Decision == string(schemas.Refused) {
@@ -202,6 +211,9 @@ func (c *chain) close(ctx context.Context, a *Activities, run *pinned, d canon.D
 		}
 		c.source(call.Call, schemas.Source{Status: sourceStatus(call.Status), Output: o.Output})
 		for _, at := range call.Attempts {
+			if ended, err := time.Parse(time.RFC3339Nano, at.Ended); err == nil && ended.After(c.acted) {
+				c.acted = ended
+			}
 			for _, art := range at.Artifacts {
 				if handle := art.Digest.String(); !c.artifacts[handle] {
 					c.artifacts[handle], c.bytes = true, c.bytes+art.Size

@@ -75,11 +75,8 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 		Key: key, Kind: "plan", Run: in.Run, Step: in.Step, Activity: info.ActivityID,
 		Workflow: info.WorkflowExecution.RunID, Worker: a.cfg.Identity, Started: journal.Time(time.Now()),
 	}
-	q, err := a.ask(run, c, in.Candidate)
+	q, err := a.ask(ctx, run, c, in)
 	if err != nil {
-		return workflows.PlanResult{}, err
-	}
-	if err := a.affordable(ctx, run, c, q); err != nil {
 		return workflows.PlanResult{}, err
 	}
 	intent.Request = q.digest
@@ -92,93 +89,13 @@ func (a *Activities) plan(ctx context.Context, in workflows.PlanInput) (workflow
 	defer stop()
 	answer, err := q.send(asking)
 	if err != nil {
-		return workflows.PlanResult{}, a.unanswered(ctx, run, intent, q.model, err)
+		return workflows.PlanResult{}, a.unanswered(ctx, run, intent, q, err)
 	}
 	return a.propose(context.WithoutCancel(ctx), run, c, in, intent, q, answer)
 }
 
-// question is a turn that is about to be asked.
-type question struct {
-	digest canon.Digest // of its content
-	blobs  [][]byte
-	model  string
-	tokens schemas.Tokens // what the turn could take
-	send   func(context.Context) (planner.Answer, error)
-}
-
-// ask spells the question to one candidate of the study's planner.
-func (a *Activities) ask(run *pinned, c *chain, candidate int) (*question, error) {
-	if run.plan != nil {
-		return &question{model: planner.PlanModel, send: func(context.Context) (planner.Answer, error) {
-			return planner.NextPlan(run.plan, seen(c))
-		}}, nil
-	}
-	if candidate >= len(run.record.Models) {
-		return nil, fmt.Errorf("candidate %d of %d models", candidate, len(run.record.Models))
-	}
-	p := run.study.Study.Planner
-	sent, cut, tokens, err := c.fit()
-	if errors.Is(err, planner.ErrContextFull) {
-		return nil, failed(workflows.TypeContextFull, err.Error(), workflows.Failure{})
-	}
-	if err != nil {
-		return nil, err
-	}
-	req := planner.Request{
-		Model: run.record.Models[candidate], Mode: cmp.Or(p.Calls, planner.ModeTools), Temperature: p.Temperature, MaxTokens: p.MaxTokens,
-		Messages: sent, Tools: run.tools, Key: a.cfg.Models.Key, BaseURL: cmp.Or(p.BaseURL, a.cfg.Models.BaseURL),
-	}
-	if run.scenario != nil {
-		req.Key = ""
-		if req.BaseURL, err = a.cfg.Models.Scripted(run.scenario); err != nil {
-			return nil, fmt.Errorf("starting the scripted model: %w", err)
-		}
-	}
-	body, err := planner.Body(req)
-	if err != nil {
-		return nil, err
-	}
-	content := Request{
-		Parent: c.request, Messages: c.fresh, Cut: cut, Tools: run.toolsDigest, Model: req.Model, Mode: req.Mode,
-		Temperature: req.Temperature, MaxTokens: req.MaxTokens, Tokens: tokens, Body: canon.Sum(body),
-	}
-	ref, blob, err := run.secret.Content(content)
-	if err != nil {
-		return nil, err
-	}
-	q := &question{digest: ref.Digest, blobs: [][]byte{blob}, model: req.Model, tokens: schemas.Tokens{Prompt: tokens, Completion: p.MaxTokens}, send: func(ctx context.Context) (planner.Answer, error) {
-		return a.cfg.Models.Client.Complete(ctx, req, body)
-	}}
-	if c.step == 1 {
-		q.blobs = append(q.blobs, run.toolsBlob)
-	}
-	return q, nil
-}
-
-// affordable ends the run before a turn that could cost more than what is left.
-func (a *Activities) affordable(ctx context.Context, run *pinned, c *chain, q *question) error {
-	turn := a.facts(run, c).Turn(q.model, q.tokens)
-	if turn.Allowance != schemas.AskNot || turn.Limit != "money" {
-		return nil // the workflow sees to the other limits
-	}
-	reason, err := a.content(ctx, run, turn.Reason)
-	if err != nil {
-		return err
-	}
-	return failed(workflows.TypeLimitReached, turn.Reason, workflows.Failure{Detail: reason})
-}
-
-// seen is what has come of a plan's calls, by the plan's own ids.
-func seen(c *chain) map[string]planner.Seen {
-	status := make(map[string]planner.Seen, len(c.sources))
-	for id, s := range c.sources {
-		status[id] = planner.Seen{Status: string(s.Status)}
-	}
-	return status
-}
-
 // unanswered writes down a turn that failed, and says what the workflow may do about it.
-func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Intent, model string, cause error) error {
+func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Intent, q *question, cause error) error {
 	status, typ := journal.Failed, workflows.TypeModelUnavailable
 	details := workflows.Failure{Execution: in.N}
 	var wait time.Duration
@@ -197,12 +114,19 @@ func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Int
 		return err
 	}
 	details.Detail = ref
-	body, err := canon.Marshal(turn{Asked: model, Error: &record.Error{Type: typ, Detail: ref.Digest}})
+	blobs := [][]byte{blob}
+	if q.last() {
+		if details.Last, blob, err = run.secret.Content(q.turn.Reason); err != nil {
+			return err
+		}
+		blobs = append(blobs, blob)
+	}
+	body, err := canon.Marshal(turn{Asked: q.model, Error: &record.Error{Type: typ, Detail: ref.Digest}})
 	if err != nil {
 		return err
 	}
 	out := journal.Outcome{Status: status, Ended: journal.Time(time.Now()), Body: body}
-	if _, err := a.journal.End(context.WithoutCancel(ctx), in, out, blob); err != nil {
+	if _, err := a.journal.End(context.WithoutCancel(ctx), in, out, blobs...); err != nil {
 		return err
 	}
 	if status == journal.Cancelled {
@@ -220,12 +144,16 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 			Asked: answer.Asked, Answered: answer.Answered, Fingerprint: answer.Fingerprint,
 			Scripted: run.scenario != nil, Candidate: in.Candidate,
 		},
-		Usage:   record.Usage{Prompt: answer.Usage.Prompt, Completion: answer.Usage.Completion, Estimated: answer.Usage.Estimated},
+		Usage:   record.Usage(answer.Usage),
 		Outcome: string(answer.Outcome), Calls: []record.Call{},
 		Turn: record.Turn{Key: intent.Key, Execution: intent.N},
 	}
 	reason := ""
 	facts := a.facts(run, c)
+	if q.last() {
+		facts.LastTurn = q.turn.Limit
+		p.Last = &record.Last{Limit: q.turn.Limit, Reason: w.keep(q.turn.Reason)}
+	}
 	switch answer.Outcome {
 	case planner.OutcomeCalls:
 		for _, j := range a.gate.Judge(proposed(in.Step, answer.Calls), facts) {
@@ -233,7 +161,7 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 		}
 	case planner.OutcomeFinish:
 		j := a.gate.JudgeResult(answer.Finish, facts)
-		p.Result = &record.Result{Value: w.params(j), Uses: uses(j.Uses), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision)}
+		p.Result = &record.Result{Value: w.params(j), Uses: uses(j.Uses), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision), Partial: j.Partial}
 	case planner.OutcomeGiveUp:
 		reason = answer.GiveUp
 	default:
@@ -262,6 +190,7 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 	if err != nil {
 		return workflows.PlanResult{}, err
 	}
+	c.window = q.window
 	c.propose(d, p, answer, told)
 	a.proposals.put(d, p)
 	return a.planResult(ctx, run, d, p, c.counters, w.refs)
@@ -307,11 +236,16 @@ func (a *Activities) planResult(ctx context.Context, run *pinned, d canon.Digest
 		result.Calls = append(result.Calls, c)
 	}
 	var err error
+	if p.Last != nil {
+		if result.Last, err = a.refOf(ctx, p.Last.Reason, known); err != nil {
+			return workflows.PlanResult{}, err
+		}
+	}
 	switch {
 	case p.Outcome == string(planner.OutcomeGiveUp):
 		result.Outcome = workflows.OutcomeGiveUp
 	case p.Result != nil && p.Result.Decision == string(schemas.Admitted):
-		result.Outcome = workflows.OutcomeResult
+		result.Outcome, result.Partial = workflows.OutcomeResult, p.Result.Partial
 		if result.Result, err = a.refOf(ctx, p.Result.Value, known); err != nil {
 			return workflows.PlanResult{}, err
 		}

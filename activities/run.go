@@ -189,10 +189,7 @@ func (p *pinned) seed(b *schemas.Bound, call string) *uint64 {
 func (a *Activities) facts(run *pinned, c *chain) schemas.Facts {
 	used := schemas.Counters{
 		Steps: c.counters.Steps, Calls: c.counters.Calls, Attempts: c.counters.Attempts, Tokens: c.counters.Usage.Total(),
-		Money: c.money, Bytes: c.bytes,
-	}
-	if started, err := time.Parse(time.RFC3339Nano, run.record.Started); err == nil {
-		used.Elapsed = schemas.Duration(max(0, time.Since(started)).Round(time.Millisecond))
+		Money: c.money, Bytes: c.bytes, Repairs: c.counters.Repairs, Elapsed: elapsed(run, time.Now()),
 	}
 	return schemas.Facts{
 		Study: run.study, Actions: run.actions, Sources: c.sources,
@@ -231,5 +228,6 @@ func (a *Activities) open(ctx context.Context, in workflows.OpenInput) (workflow
 		Title: study.Title, Step: c.step, Counters: c.counters, Limits: study.Limits,
 		Deadline: started.Add(time.Duration(study.Limits.WallTime)),
 		Retry:    study.Planner.Attempts, Models: run.record.Models, Candidate: c.candidate,
+		LastTurn: run.plan == nil,
 	}, nil
 }

@@ -98,7 +98,7 @@ func (a *Activities) seal(ctx context.Context, in workflows.SealInput) (workflow
 		in.Reason, blobs = ref, append(blobs, blob)
 	}
 	d, blob, err := record.Encode(&record.Seal{
-		Kind: record.KindSeal, Parent: head, Status: in.Status, Result: in.Result.Digest, Reason: in.Reason.Digest,
+		Kind: record.KindSeal, Parent: head, Status: in.Status, Result: in.Result.Digest, Partial: in.Partial, Reason: in.Reason.Digest,
 		Counters: counters, Ended: journal.Time(in.Ended),
 	})
 	if err != nil {

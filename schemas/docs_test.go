@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"rlam/schemas"
 )
@@ -30,6 +31,12 @@ func TestDocumentedPolicies(t *testing.T) {
 		if block[1] == "text" {
 			for line := range strings.Lines(block[2]) {
 				lines++
+				if left, ok := strings.CutPrefix(line, "Left: "); ok {
+					if left != documentedRemaining()+".\n" {
+						t.Errorf("what is left reads %s, and not %s", documentedRemaining(), left)
+					}
+					continue
+				}
 				if !strings.Contains(string(verdicts), "  "+line) {
 					t.Errorf("no verdict reads %s", line)
 				}
@@ -66,4 +73,13 @@ func TestDocumentedPolicies(t *testing.T) {
 	if parts < 7 || lines < 5 {
 		t.Errorf("%d parts of files and %d refusals are shown", parts, lines)
 	}
+}
+
+// documentedRemaining is what docs/policies.md says is left of its budgets.
+func documentedRemaining() string {
+	steps, calls, attempts, tokens, money, size, wallTime := 12, 30, 391, 400100, 3.82, int64(1988000000), schemas.Duration(41*time.Minute+20*time.Second)
+	return schemas.Remaining{
+		Steps: &steps, Calls: &calls, Attempts: &attempts, Tokens: &tokens, Actions: map[string]int{"heat": 2},
+		Money: &money, Currency: "USD", Bytes: &size, WallTime: &wallTime,
+	}.String()
 }

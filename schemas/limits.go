@@ -18,6 +18,7 @@ type Counters struct {
 	Money    float64  `json:"money"`
 	Bytes    int64    `json:"bytes"` // of artifacts
 	Elapsed  Duration `json:"elapsed"`
+	Repairs  int      `json:"repairs,omitempty"` // proposals in a row of which nothing could be dispatched
 }
 
 // hold is what a call of the step takes from limits as long as it has not been refused.
@@ -173,7 +174,15 @@ func (r Remaining) String() string {
 		parts = append(parts, number(int(*r.Bytes), "byte")+" of artifacts")
 	}
 	if r.WallTime != nil {
-		parts = append(parts, time.Duration(*r.WallTime).Round(time.Second).String())
+		parts = append(parts, roughly(time.Duration(*r.WallTime)))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// roughly is d without seconds that don't matter.
+func roughly(d time.Duration) string {
+	if d >= 10*time.Minute {
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	}
+	return d.Round(time.Second).String()
 }

@@ -11,7 +11,9 @@ import (
 // JudgeResult judges what a planner hands in as the study's result: its JSON, its
 // references, the study's schema, and the study's accept expressions. A reference
 // to a call that has not ended is refused. In a last turn, see [Facts.LastTurn], a
-// result may lack what the schema requires at its top; what is there must fit.
+// result may lack what the schema requires at its top, and what is there must fit.
+// The accept expressions are asked and their answer is recorded, but they don't
+// refuse it. A result that wants for either is Partial.
 func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
 	p := newPlan([]Proposed{{Action: "finish", Params: params}}, f, g.deleted)
 	c := p.cases[0]
@@ -66,7 +68,7 @@ func (p *step) judgeValue(c *trial) {
 		c.say(GateAccept, Admitted, rule, "", basis)
 	case f.LastTurn != "":
 		c.Partial = true
-		c.say(GateAccept, Admitted, "partial", "", basis)
+		c.say(GateAccept, Admitted, "partial", "what the study accepts a result by does not hold, which a last turn's need not: "+strings.Join(reasons, "; "), basis)
 	default:
 		c.say(GateAccept, Refused, "", "the result is not accepted: "+strings.Join(reasons, "; "), basis)
 	}

@@ -26,7 +26,10 @@ type interrupted struct {
 func (interrupted) MessageType() string { return "interrupted" }
 
 // resultMessage is a run's result, for people: the JSON itself.
-type resultMessage struct{ follow.Value }
+type resultMessage struct {
+	follow.Value
+	Partial bool `json:"partial,omitempty"` // it lacks something that the study asks for
+}
 
 func (resultMessage) MessageType() string { return "result" }
 
@@ -76,8 +79,8 @@ func (c *connection) tick() (stop func()) {
 // conclude prints a run's result, as data, and how the run ended.
 func (c *connection) conclude(end *follow.End) error {
 	end.Next = c.next(end)
-	if end.Completed() && !c.json {
-		c.printer.Print(resultMessage{end.Result})
+	if end.HasResult() && !c.json {
+		c.printer.Print(resultMessage{end.Result, end.Partial})
 	}
 	c.words.Print(*end)
 	return ended(end)
@@ -96,7 +99,7 @@ func (c *connection) next(end *follow.End) []string {
 		}
 		next = append(next, fmt.Sprintf("%s show %s --step %d", p, end.Run, n))
 	}
-	if end.Completed() {
+	if end.HasResult() {
 		next = append(next, fmt.Sprintf("%s result %s > result.json", p, end.Run))
 	}
 	return next

@@ -21,7 +21,10 @@ func newResultCommand(a *app) *cobra.Command {
 		Long: `Print a run's result on stdout, as JSON and nothing else.
 
 Of a run that is still open there is none yet: that is an error, unless --wait
-says to wait for it. Waiting runs no worker; resume does.`,
+says to wait for it. Waiting runs no worker; resume does.
+
+Of a run that a limit ended there may be a partial result. It is printed as any
+other, and the exit code is 14.`,
 		Example: "  starter result @last | jq .parameters",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runResult(c.Context(), a, args[0], o) },
@@ -54,12 +57,15 @@ func runResult(ctx context.Context, a *app, id string, o resultOptions) error {
 	case end.Status == follow.Running:
 		a.notef("Run %s is still running, in step %d. Wait for it with --wait, or go on with it by: %s resume %s", l.ID, end.Counters.Steps, a.program(), l.ID)
 		return &codedError{code: exitNoResult}
-	case !end.Completed():
+	case !end.HasResult():
 		a.notef("Run %s ended without a result: %s. %s", l.ID, end.Status, end.Reason)
 		return &codedError{code: exitNoResult}
 	case len(end.Result.Value) == 0:
 		return storeErr // the history knows the result by its digest alone
 	}
-	a.printer.Print(resultMessage{end.Result})
-	return nil
+	a.printer.Print(resultMessage{end.Result, end.Partial})
+	if end.Partial {
+		a.notef("The result is partial: %s.", end.Reason)
+	}
+	return ended(end)
 }

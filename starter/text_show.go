@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"rlam/activities/planner"
+	"rlam/internal/record"
 	"rlam/starter/follow"
 )
 
@@ -72,7 +73,7 @@ func (p *textPrinter) step(m stepMessage) {
 		model += ", asked for as " + m.Model.Asked
 	}
 	p.pairs("model", model, "fingerprint", m.Model.Fingerprint, "outcome", m.Outcome,
-		"tokens", fmt.Sprintf("%s in the prompt, %s in the answer", thousands(m.Usage.Prompt), thousands(m.Usage.Completion)),
+		"last turn", m.Last, "tokens", tokensOf(m.Usage),
 		"proposal", m.Proposal.String(), "record", m.Record.String())
 	if m.Prompt != nil {
 		p.prompt(m.Prompt)
@@ -87,10 +88,22 @@ func (p *textPrinter) step(m stepMessage) {
 		}
 	}
 	if r := m.Result; r != nil {
-		p.heading("Result, " + r.Decision)
+		decision := r.Decision
+		if r.Partial {
+			decision += " as partial"
+		}
+		p.heading("Result, " + decision)
 		p.verdicts(r.Verdicts)
 		p.data(r.Value)
 	}
+}
+
+func tokensOf(u record.Usage) string {
+	prompt := thousands(u.Prompt) + " in the prompt"
+	if u.Cached > 0 {
+		prompt += fmt.Sprintf(" (%s cached)", thousands(u.Cached))
+	}
+	return fmt.Sprintf("%s, %s in the answer", prompt, thousands(u.Completion))
 }
 
 func (p *textPrinter) heading(text string) { p.printf("\n%s\n", p.bold.Render(text)) }

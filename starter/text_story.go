@@ -87,7 +87,7 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 		p.params[c.ID] = c.Params
 	}
 	head := fmt.Sprintf("step %d", e.Step)
-	text := cmp.Or(e.Text, outcomeWords(e.Outcome))
+	text := cmp.Or(e.Text, outcomeWords(e))
 	if p.recap {
 		if text != "" {
 			text = "  " + oneLine(text, p.width-len(head)-2)
@@ -105,6 +105,9 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 		facts = append(facts, count(n, "token"))
 	}
 	p.printf("\n%s  %s\n", p.bold.Render(head), p.dim.Render(strings.Join(facts, " · ")))
+	if e.Last != "" {
+		p.block(callColumn+p.warn.Render("last turn: "), e.Last, unstyled)
+	}
 	if text != "" {
 		p.block(callColumn, text, unstyled)
 	}
@@ -122,9 +125,12 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 	}
 }
 
-func outcomeWords(o workflows.Outcome) string {
-	switch o {
+func outcomeWords(e follow.Proposal) string {
+	switch e.Outcome {
 	case workflows.OutcomeResult:
+		if e.Partial {
+			return "A partial result."
+		}
 		return "The result."
 	case workflows.OutcomeGiveUp:
 		return "The planner gives up."
@@ -259,10 +265,14 @@ func (p *textPrinter) end(e follow.End) {
 		style = p.warn
 	}
 	p.printf("\n")
+	status := string(e.Status)
+	if e.Partial {
+		status += ", with a partial result"
+	}
 	if e.Reason != "" && !e.Completed() {
-		p.block(style.Bold(true).Render(string(e.Status))+"  ", e.Reason, unstyled)
+		p.block(style.Bold(true).Render(status)+"  ", e.Reason, unstyled)
 	} else {
-		p.printf("%s\n", style.Bold(true).Render(string(e.Status)))
+		p.printf("%s\n", style.Bold(true).Render(status))
 	}
 	n, c := e.Counters, e.Cost
 	calls := count(n.Calls, "call")
@@ -279,6 +289,9 @@ func (p *textPrinter) end(e follow.End) {
 	tokens := count(n.Usage.Total(), "token")
 	if n.Usage.Estimated {
 		tokens = "about " + tokens
+	}
+	if n.Usage.Cached > 0 {
+		tokens += fmt.Sprintf(", %s cached", thousands(n.Usage.Cached))
 	}
 	p.fact("work", strings.Join([]string{count(n.Steps, "step"), calls, attempts, tokens}, " · "))
 	p.fact("time", fmt.Sprintf("%s: model %s · actions %s · waiting %s · R-LAM %s",

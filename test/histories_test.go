@@ -26,6 +26,7 @@ var recorded = []struct {
 	name      string
 	closed    string        // the last event; "open" if the run goes on
 	status    record.Status // that the closing event carries
+	partial   bool          // as that event has it
 	scheduled string        // activities, by name
 	failed    string        // attempts, by failure type
 	timers    string        // by what they are for
@@ -47,6 +48,11 @@ var recorded = []struct {
 	{name: "limit-steps", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 1, Seal 1", timers: "wall-time limit 1"},
 	{name: "limit-attempts", closed: "WorkflowExecutionCompleted", status: record.NoResult, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "lab.Busy 2", timers: "backoff 2, wall-time limit 1"},
 	{name: "limit-wall-time", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 1, Seal 1", failed: "cancelled 1", timers: "wall-time limit 1"},
+	{name: "last-partial", closed: "WorkflowExecutionCompleted", status: record.LimitReached, partial: true, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
+	{name: "last-whole", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
+	{name: "last-none", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1", refused: 1},
+	{name: "last-wall-time", closed: "WorkflowExecutionCompleted", status: record.LimitReached, partial: true, scheduled: "Act 2, Open 1, Plan 3, Seal 1", failed: "cancelled 1", timers: "bound on the last turn 1, wall-time limit 1"},
+	{name: "none-left", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 1, Seal 1", timers: "wall-time limit 1"},
 	{name: "continued-1", closed: "WorkflowExecutionContinuedAsNew", scheduled: "Act 2, Append 1, Open 1, Plan 2", timers: "wall-time limit 1"},
 	{name: "continued-2", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "cancelled", closed: "WorkflowExecutionCanceled", status: record.Cancelled, scheduled: "Act 2, Open 1, Plan 1, Seal 1", failed: "cancelled 2", timers: "wall-time limit 1"},
@@ -74,6 +80,7 @@ func TestHistories(t *testing.T) {
 			for _, c := range []struct{ what, got, want string }{
 				{"closed by", got.closed, want.closed},
 				{"status", string(got.status), string(want.status)},
+				{"partial", fmt.Sprint(got.partial), fmt.Sprint(want.partial)},
 				{"scheduled", counts(got.scheduled), want.scheduled},
 				{"failed attempts", counts(got.failed), want.failed},
 				{"timers", counts(got.timers), want.timers},
@@ -118,6 +125,7 @@ type events struct {
 	all       int
 	closed    string
 	status    record.Status
+	partial   bool
 	scheduled map[string]int
 	failed    map[string]int
 	timers    map[string]int
@@ -203,7 +211,7 @@ func (got *events) close(t *testing.T, last *historypb.HistoryEvent) {
 	default:
 		return
 	}
-	got.closed, got.status = last.GetEventType().String(), result.Status
+	got.closed, got.status, got.partial = last.GetEventType().String(), result.Status, result.Partial
 }
 
 func counts(m map[string]int) string {

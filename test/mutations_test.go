@@ -43,7 +43,7 @@ var mutations = []struct {
 	},
 	{
 		name: "an argument of Plan", file: "study.go", history: "success", at: "2.plan#1", field: "/outcomes", repl: "null",
-		old: "Candidate: r.state.Candidate, Outcomes: r.outcomes}).Get(", new: "Candidate: r.state.Candidate}).Get(",
+		old: "Candidate: r.state.Candidate, Outcomes: r.outcomes,", new: "Candidate: r.state.Candidate,",
 	},
 	{
 		name: "an argument of Act", file: "dispatch.go", history: "retry", at: "1.1#2", field: "/seen", rec: "1", repl: "0",
@@ -103,7 +103,7 @@ var mutations = []struct {
 	},
 	{
 		name: "no seal", file: "study.go", history: "success", at: "seal#1", repl: "nothing",
-		old: "return r.seal(ctx, end{status: record.Completed, result: turn.Result})", new: "return StudyResult{Status: record.Completed, Result: turn.Result}, nil",
+		old: "			e = endOf(turn)\n		}\n", new: "			if e = endOf(turn); e != nil {\n				return StudyResult{Status: e.status, Result: e.result}, nil\n			}\n		}\n",
 	},
 	{
 		name: "no seal of a cancelled run", file: "study.go", history: "cancelled", at: "seal#1", repl: "nothing",
@@ -112,6 +112,26 @@ var mutations = []struct {
 	{
 		name: "another result", file: "study.go", history: "success", at: "end", what: "result", field: "/result/digest",
 		old: "Head: sealed.Head, Result: e.result,", new: "Head: sealed.Head, Result: sealed.Reason,",
+	},
+	{
+		name: "a partial result for a whole one", file: "study.go", history: "last-partial", at: "seal#1", field: "/partial", rec: "true", repl: "",
+		old: "result: turn.Result, partial: true, reason: turn.Last}", new: "result: turn.Result, reason: turn.Last}",
+	},
+	{
+		name: "a turn after the last", file: "study.go", history: "last-none", at: "seal#1", repl: "activity 3.plan#1",
+		old: "case !turn.Last.Digest.IsZero():", new: "case false:",
+	},
+	{
+		name: "no last turn after the time", file: "study.go", history: "last-wall-time", at: "3.plan#1", repl: "activity seal#1",
+		old: "if !e.timeUp ||", new: "if e.timeUp ||",
+	},
+	{
+		name: "the bound on a last turn", file: "dispatch.go", history: "last-wall-time", at: "timer 2", field: "duration", rec: "2m0s", repl: "20m0s",
+		old: "lastTurnTime = 2 * time.Minute", new: "lastTurnTime = 20 * time.Minute",
+	},
+	{
+		name: "a last turn where there was none", file: "study.go", history: "limit-wall-time", at: "seal#1", repl: "activity 2.plan#1",
+		old: "!r.state.LastTurn || r.state", new: "r.state",
 	},
 	{
 		name: "another close status", file: "study.go", history: "cancelled", at: "end", what: "close status", rec: "WorkflowExecutionCanceled", repl: "WorkflowExecutionCompleted",

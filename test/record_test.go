@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -36,6 +37,9 @@ var update = flag.Bool("update", false, "record the histories of test/histories 
 // TestRecordHistories runs each path on a real server and keeps its history:
 //
 //	go test ./test -run TestRecordHistories -update
+//
+// limit-attempts, limit-steps and limit-wall-time are of an R-LAM that gave no last
+// turn. They can't be recorded any more, and must be replayed for ever.
 func TestRecordHistories(t *testing.T) {
 	if !*update {
 		return // no skip: TestHistories replays what was recorded
@@ -55,9 +59,12 @@ func TestRecordHistories(t *testing.T) {
 		{name: "deferred", set: script("deferred"), act: measure},
 		{name: "plan", set: map[string]string{"/planner": `{"plan": "plan.yaml"}`}, act: measure},
 		{name: "no-result", act: func(context.Context, measureIn) (measureOut, error) { return measureOut{}, outOfRange() }},
-		{name: "limit-steps", set: map[string]string{"/limits/steps": "1"}, act: measure},
-		{name: "limit-attempts", set: map[string]string{"/limits/attempts": "2"}, act: busy(3)},
-		{name: "limit-wall-time", set: map[string]string{"/limits/wall_time": `"2s"`}, act: untilEnded(make(chan string, 10))},
+		{name: "last-partial", set: merged(script("last"), strict, limited("calls", "1")), act: measure},
+		{name: "last-whole", set: merged(script("last"), limited("steps", "2")), act: measure},
+		{name: "last-none", set: merged(script("stubborn"), limited("calls", "1")), act: measure},
+		{name: "last-wall-time", set: merged(script("last"), strict, limited("wall_time", `"4s"`)), act: onceThenUntilEnded()},
+		// Of runs whose first turn leaves nothing for another.
+		{name: "none-left", set: limited("steps", "1"), act: measure},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -294,6 +301,32 @@ func untilEnded(began chan<- string) func(context.Context, measureIn) (measureOu
 		<-ctx.Done()
 		return measureOut{}, ctx.Err()
 	}
+}
+
+// onceThenUntilEnded measures once, and then works until it is told to end.
+func onceThenUntilEnded() func(context.Context, measureIn) (measureOut, error) {
+	var n atomic.Int32
+	return func(ctx context.Context, in measureIn) (measureOut, error) {
+		if n.Add(1) == 1 {
+			return measure(ctx, in)
+		}
+		return untilEnded(make(chan string, 1))(ctx, in)
+	}
+}
+
+// strict accepts no result that the scripts can have.
+var strict = map[string]string{"/accept": `[{"expr": "result.y > 100.0"}]`}
+
+func limited(name, limit string) map[string]string {
+	return map[string]string{"/limits/" + name: limit}
+}
+
+func merged(sets ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, set := range sets {
+		maps.Copy(all, set)
+	}
+	return all
 }
 
 func script(name string) map[string]string {

@@ -41,8 +41,12 @@ const (
 // StatusQuery answers with a [Progress].
 const StatusQuery = "rlam.status"
 
-// WallTimeSummary tells the timer of the wall-time limit from those that wait for something.
-const WallTimeSummary = "wall-time limit"
+// WallTimeSummary and LastTurnSummary tell the timers that bound a run's time, and that of
+// the last turn after it, from those that wait for something.
+const (
+	WallTimeSummary = "wall-time limit"
+	LastTurnSummary = "bound on the last turn"
+)
 
 // Types of failures that the workflow tells apart. All others are an action's own.
 const (
@@ -62,7 +66,7 @@ const (
 	// Calls.
 	TypeInDoubt      = "rlam.InDoubt"      // an execution began, and nobody knows how it ended
 	TypeNotAdmitted  = "rlam.NotAdmitted"  // what arrived is not what the gates admitted
-	TypeLimitReached = "rlam.LimitReached" // a limit of the run left no attempt for it; of a planner's turn: no money
+	TypeLimitReached = "rlam.LimitReached" // a limit of the run left no attempt for it; of a planner's turn: nothing to pay it with
 	TypeCancelled    = "rlam.Cancelled"
 )
 
@@ -79,6 +83,7 @@ type StudyResult struct {
 	Status   record.Status   `json:"status"`
 	Head     canon.Digest    `json:"head"` // the seal
 	Result   record.Ref      `json:"result"`
+	Partial  bool            `json:"partial,omitempty"` // the result lacks something that the study asks for
 	Reason   record.Ref      `json:"reason"`
 	Counters record.Counters `json:"counters"`
 }
@@ -100,6 +105,9 @@ type State struct {
 	Models     []string         `json:"models"`   // the planner's candidates, in order
 	Candidate  int              `json:"candidate"`
 	ForkedFrom string           `json:"forked_from,omitempty"`
+	// LastTurn says that a limit leaves the planner one turn to hand in what it has. A
+	// plan has none; nor have runs whose chain was opened by an R-LAM that gave none.
+	LastTurn bool `json:"last_turn,omitempty"`
 }
 
 // PlanInput asks for the next step.
@@ -109,6 +117,10 @@ type PlanInput struct {
 	Step      int           `json:"step"`
 	Candidate int           `json:"candidate"`
 	Outcomes  []CallOutcome `json:"outcomes"` // of the step before, by position
+	// LastTurn says that Plan may make this turn the last: see [State]. Limit is one that
+	// the workflow found to be reached, a member of limits in the study file.
+	LastTurn bool   `json:"last_turn,omitempty"`
+	Limit    string `json:"limit,omitempty"`
 }
 
 // PlanResult is a proposal, judged.
@@ -117,7 +129,9 @@ type PlanResult struct {
 	Outcome  Outcome         `json:"outcome"`
 	Calls    []Call          `json:"calls"`
 	Result   record.Ref      `json:"result"` // of an accepted result
-	Reason   record.Ref      `json:"reason"` // of give_up
+	Partial  bool            `json:"partial,omitempty"`
+	Reason   record.Ref      `json:"reason"`        // of give_up
+	Last     record.Ref      `json:"last,omitzero"` // of a last turn: the limit that is reached, in words
 	Model    string          `json:"model"`
 	Counters record.Counters `json:"counters"` // up to and with this proposal
 }
@@ -210,6 +224,8 @@ type Failure struct {
 	Detail    record.Ref `json:"detail"`
 	// Retryable is the planner's: whether the same model may be asked again.
 	Retryable bool `json:"retryable,omitempty"`
+	// Last is the planner's: of a turn that would have been the last, the limit that is reached.
+	Last record.Ref `json:"last,omitzero"`
 }
 
 // AppendInput closes a step.
@@ -226,6 +242,7 @@ type SealInput struct {
 	Outcomes []CallOutcome `json:"outcomes"`
 	Status   record.Status `json:"status"`
 	Result   record.Ref    `json:"result"`
+	Partial  bool          `json:"partial,omitempty"`
 	Reason   record.Ref    `json:"reason"`
 	Message  string        `json:"message,omitempty"` // the engine's own reason, where there is no Reason
 	Ended    time.Time     `json:"ended"`

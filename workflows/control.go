@@ -26,6 +26,8 @@ type row struct {
 
 func (n *notebook) propose(turn PlanResult) {
 	switch {
+	case turn.Outcome == OutcomeResult && turn.Partial:
+		n.add(row{what: "result", came: "partial"})
 	case turn.Outcome == OutcomeResult:
 		n.add(row{what: "result", came: "accepted"})
 	case turn.Outcome == OutcomeGiveUp:

@@ -21,6 +21,9 @@ const (
 	slack = time.Minute
 	// heartbeat is how long a worker may be silent before its attempt counts as lost.
 	heartbeat = 5 * time.Second
+	// lastTurnTime bounds the turn in which a planner that has no time left may hand in
+	// what it has: its attempts and the waits between them together.
+	lastTurnTime = 2 * time.Minute
 	// handBacks bounds how often a call waits for a worker that can carry it out.
 	handBacks = 20
 )
@@ -191,6 +194,7 @@ type failure struct {
 	adopted   bool
 	after     time.Duration // the least wait before another attempt
 	detail    record.Ref
+	last      record.Ref // of a planner's turn that would have been the last: why
 }
 
 func classify(err error) failure {
@@ -210,7 +214,7 @@ func classify(err error) failure {
 	case errors.As(err, &app):
 		f.typ, f.after = app.Type(), app.NextRetryDelay()
 		if app.HasDetails() && app.Details(&d) == nil {
-			f.execution, f.adopted, f.detail, f.retryable = d.Execution, d.Adopted, d.Detail, d.Retryable
+			f.execution, f.adopted, f.detail, f.retryable, f.last = d.Execution, d.Adopted, d.Detail, d.Retryable, d.Last
 		}
 		f.lost = IsLoss(f.typ)
 	}

@@ -26,7 +26,7 @@ func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
 
 	for {
 		if e := r.bound(ctx, work); e != nil {
-			return r.seal(ctx, *e)
+			return r.seal(ctx, r.handIn(ctx, *e))
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() && r.stepsHere > 0 {
 			if err := r.closeStep(ctx); ctx.Err() != nil {
@@ -36,18 +36,14 @@ func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
 			}
 			return StudyResult{}, r.continueAsNew(ctx)
 		}
-		turn, e := r.plan(work)
+		turn, e := r.plan(work, "")
+		if e == nil {
+			e = endOf(turn)
+		}
 		if e != nil {
-			return r.seal(ctx, *e)
+			return r.seal(ctx, r.handIn(ctx, *e))
 		}
-		switch turn.Outcome {
-		case OutcomeResult:
-			return r.seal(ctx, end{status: record.Completed, result: turn.Result})
-		case OutcomeGiveUp:
-			return r.seal(ctx, end{status: record.NoResult, reason: turn.Reason})
-		default: // calls, or refusals that the planner has to hear of
-			r.outcomes = r.dispatch(work, turn)
-		}
+		r.outcomes = r.dispatch(work, turn) // of calls, or of refusals that the planner has to hear of
 	}
 }
 
@@ -59,6 +55,7 @@ type run struct {
 	outcomes []CallOutcome // of the newest proposal, not yet on the chain
 
 	stepsHere int    // steps planned since this workflow run began
+	asked     int    // how often the planner was asked for the next step
 	stopped   *end   // a bound reached while calls were under way
 	model     string // that answered last
 	doing     string
@@ -69,8 +66,10 @@ type run struct {
 type end struct {
 	status  record.Status
 	result  record.Ref
+	partial bool
 	reason  record.Ref
 	message string
+	timeUp  bool // by the wall-time limit
 }
 
 func (r *run) open(ctx workflow.Context) error {
@@ -93,19 +92,20 @@ func (r *run) watchWallTime(work workflow.Context, stop workflow.CancelFunc) {
 	workflow.Go(work, func(ctx workflow.Context) {
 		timer := workflow.NewTimerWithOptions(ctx, max(left, time.Millisecond), workflow.TimerOptions{Summary: WallTimeSummary})
 		if timer.Get(ctx, nil) == nil {
-			r.stopped = limit("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
+			r.stopped = limitReached("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
+			r.stopped.timeUp = true
 			stop()
 		}
 	})
 }
 
-func limit(format string, args ...any) *end {
+func limitReached(format string, args ...any) *end {
 	return &end{status: record.LimitReached, message: fmt.Sprintf(format, args...)}
 }
 
 // bound says whether the run must end before another step.
 func (r *run) bound(ctx, work workflow.Context) *end {
-	c, l := r.state.Counters, r.state.Limits
+	c, l, last := r.state.Counters, r.state.Limits, r.state.LastTurn
 	switch {
 	case ctx.Err() != nil:
 		return &end{status: record.Cancelled, message: "cancelled by request"}
@@ -114,39 +114,93 @@ func (r *run) bound(ctx, work workflow.Context) *end {
 	case work.Err() != nil:
 		return &end{status: record.Cancelled, message: "cancelled by request"}
 	case c.Steps >= l.Steps:
-		return limit("the limit of %d steps is reached", l.Steps)
-	// Calls and attempts that are used up leave the planner one turn, to finish with what there is.
-	case c.Calls >= l.Calls && c.Repairs > 0:
-		return limit("the limit of %d calls is reached", l.Calls)
-	case c.Attempts >= l.Attempts && c.Repairs > 0:
-		return limit("the limit of %d attempts is reached", l.Attempts)
-	case c.Repairs >= l.Repairs:
-		return limit("%d proposals in a row held nothing that could be dispatched, and that is the limit", c.Repairs)
+		return limitReached("the limit of %d steps is reached", l.Steps)
+	// Where there is a last turn, Plan finds it when it knows what the turn could take.
+	// Where there is none, calls and attempts that are used up still leave the planner
+	// one turn, to finish with what there is.
+	case !last && c.Calls >= l.Calls && c.Repairs > 0:
+		return limitReached("the limit of %d calls is reached", l.Calls)
+	case !last && c.Attempts >= l.Attempts && c.Repairs > 0:
+		return limitReached("the limit of %d attempts is reached", l.Attempts)
+	case !last && c.Repairs >= l.Repairs:
+		return limitReached("%d proposals in a row held nothing that could be dispatched, and that is the limit", c.Repairs)
 	case c.Usage.Total() >= l.Tokens:
-		return limit("the limit of %d tokens is reached (%d used)", l.Tokens, c.Usage.Total())
+		return limitReached("the limit of %d tokens is reached (%d used)", l.Tokens, c.Usage.Total())
 	}
 	return nil
 }
 
-// plan gets the next proposal, from the first model that answers.
-func (r *run) plan(ctx workflow.Context) (PlanResult, *end) {
+// endOf is the end that a turn brings; nil if the run goes on.
+func endOf(turn PlanResult) *end {
+	switch {
+	case turn.Outcome == OutcomeResult && turn.Partial:
+		return &end{status: record.LimitReached, result: turn.Result, partial: true, reason: turn.Last}
+	case turn.Outcome == OutcomeResult:
+		return &end{status: record.Completed, result: turn.Result}
+	case !turn.Last.Digest.IsZero():
+		return &end{status: record.LimitReached, reason: turn.Last}
+	case turn.Outcome == OutcomeGiveUp:
+		return &end{status: record.NoResult, reason: turn.Reason}
+	}
+	return nil
+}
+
+// handIn gives the planner of a run that has no time left a bounded last turn, to hand
+// in what it has. A run that ends for another reason, or without a result all the
+// same, ends as e says.
+func (r *run) handIn(ctx workflow.Context, e end) end {
+	if !e.timeUp || !r.state.LastTurn || r.state.Counters.Steps == 0 || ctx.Err() != nil {
+		return e
+	}
+	turn, late := workflow.WithCancel(ctx)
+	workflow.Go(turn, func(ctx workflow.Context) {
+		if workflow.NewTimerWithOptions(ctx, lastTurnTime, workflow.TimerOptions{Summary: LastTurnSummary}).Get(ctx, nil) == nil {
+			late()
+		}
+	})
+	proposed, failed := r.plan(turn, "wall_time")
+	late()
+	if failed != nil {
+		return e
+	}
+	if last := endOf(proposed); last != nil && !last.result.Digest.IsZero() {
+		return *last
+	}
+	return e
+}
+
+// plan gets the next proposal, from the first model that answers. limit is one that is
+// reached, if the workflow knows of it.
+func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 	step := r.state.Step
 	tries, losses := 0, 0
-	for n := 1; ; n++ {
+	var last record.Ref // the limit that would have made this turn the last
+	for {
 		if r.state.Candidate >= len(r.state.Models) {
+			if !last.Digest.IsZero() {
+				return PlanResult{}, &end{status: record.LimitReached, reason: last}
+			}
 			return PlanResult{}, &end{status: record.ModelUnavailable, message: fmt.Sprintf("no model answered (asked: %q); see the failed attempts of step %d", r.state.Models, step)}
+		}
+		if ctx.Err() != nil {
+			return PlanResult{}, r.cancelled()
 		}
 		model := r.state.Models[r.state.Candidate]
 		r.at(ctx, fmt.Sprintf("step %d: asking %s", step, model))
-		id := fmt.Sprintf("%d.plan#%d", step, n)
+		r.asked++
+		id := fmt.Sprintf("%d.plan#%d", step, r.asked)
 		var turn PlanResult
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options(id, fmt.Sprintf("step %d: %s proposes", step, model), planTimeout)), PlanName,
-			PlanInput{Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes}).Get(ctx, &turn)
+			PlanInput{
+				Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes,
+				LastTurn: r.state.LastTurn, Limit: limit,
+			}).Get(ctx, &turn)
 		if err == nil {
 			r.proposed(ctx, turn)
 			return turn, nil
 		}
 		f := classify(err)
+		last = f.last
 		switch {
 		case f.cancelled || ctx.Err() != nil:
 			return PlanResult{}, r.cancelled()
@@ -158,7 +212,7 @@ func (r *run) plan(ctx workflow.Context) (PlanResult, *end) {
 		case f.typ == TypeLimitReached:
 			return PlanResult{}, &end{status: record.LimitReached, reason: f.detail}
 		case f.typ == TypeContextFull:
-			return PlanResult{}, limit("the conversation does not fit into the planner's context budget any more")
+			return PlanResult{}, limitReached("the conversation does not fit into the planner's context budget any more")
 		case !isModel(f.typ):
 			return PlanResult{}, &end{status: record.Failed, reason: f.detail, message: fmt.Sprintf("step %d: planning failed with %s", step, f.typ)}
 		default:
@@ -178,6 +232,7 @@ func (r *run) proposed(ctx workflow.Context, turn PlanResult) {
 	r.state.Counters = turn.Counters
 	r.state.Step++
 	r.stepsHere++
+	r.asked = 0
 	if turn.Model != r.model {
 		r.model = turn.Model
 		r.publish(ctx, ModelAttribute, turn.Model)
@@ -215,12 +270,12 @@ func (r *run) seal(ctx workflow.Context, e end) (StudyResult, error) {
 	var sealed SealResult
 	err := r.engine(ctx, SealName, "seal", "sealing: "+string(e.status), SealInput{
 		Run: r.in.Run, Head: r.head, Outcomes: r.outcomes, Status: e.status,
-		Result: e.result, Reason: e.reason, Message: e.message, Ended: workflow.Now(ctx),
+		Result: e.result, Partial: e.partial, Reason: e.reason, Message: e.message, Ended: workflow.Now(ctx),
 	}, &sealed)
 	if err != nil {
 		return StudyResult{}, err
 	}
-	result := StudyResult{Status: e.status, Head: sealed.Head, Result: e.result, Reason: sealed.Reason, Counters: sealed.Counters}
+	result := StudyResult{Status: e.status, Head: sealed.Head, Result: e.result, Partial: e.partial, Reason: sealed.Reason, Counters: sealed.Counters}
 	r.head, r.state.Counters = sealed.Head, sealed.Counters
 	r.publish(ctx, StatusAttribute, string(e.status))
 	r.at(ctx, string(e.status))

@@ -88,7 +88,11 @@ func (c *Client) Complete(ctx context.Context, r Request, body []byte) (Answer, 
 // usage is what the server counted, or an estimate where it did not count.
 func usage(counted openai.Usage, body []byte, m openai.ChatCompletionMessage) Usage {
 	if counted.PromptTokens > 0 && counted.CompletionTokens >= 0 {
-		return Usage{Prompt: counted.PromptTokens, Completion: counted.CompletionTokens}
+		u := Usage{Prompt: counted.PromptTokens, Completion: counted.CompletionTokens}
+		if d := counted.PromptTokensDetails; d != nil {
+			u.Cached = min(max(d.CachedTokens, 0), u.Prompt)
+		}
+		return u
 	}
 	said, _ := json.Marshal(m)
 	return Usage{Prompt: tokens(len(body)), Completion: tokens(len(said)), Estimated: true}

@@ -292,3 +292,23 @@ func TestUsageIsEstimatedWhereTheServerDoesNotCount(t *testing.T) {
 		}
 	}
 }
+
+func TestCachedTokensAreCounted(t *testing.T) {
+	for counted, want := range map[string]int{
+		`{"prompt_tokens":100,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":64}}`:  64,
+		`{"prompt_tokens":100,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":640}}`: 100, // no more than there are
+		`{"prompt_tokens":100,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":-1}}`:  0,
+		`{"prompt_tokens":100,"completion_tokens":2,"prompt_tokens_details":null}`:                  0,
+	} {
+		r := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"choices":[{"message":{"content":"hello"}}],"usage":%s}`, counted)
+		})
+		a, err := ask(t, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Usage != (planner.Usage{Prompt: 100, Cached: want, Completion: 2}) {
+			t.Errorf("%s is %+v, want %d cached", counted, a.Usage, want)
+		}
+	}
+}

@@ -122,6 +122,13 @@ func (w *Window) Add(messages ...Message) error {
 	return nil
 }
 
+// With is a window on the conversation with these messages at its end. w stays as it is.
+func (w *Window) With(messages ...Message) (*Window, error) {
+	longer := *w
+	longer.entries, longer.lines = slices.Clip(w.entries), slices.Clip(w.lines)
+	return &longer, longer.Add(messages...)
+}
+
 // Fit gives the messages to send, how they were shortened, and the tokens they come
 // to with the tools. It changes nothing: asked again, it says the same, and what it
 // gave stays as it is when messages are added. Where the conversation doesn't fit,

@@ -121,7 +121,8 @@ type Call struct {
 
 // Usage counts tokens.
 type Usage struct {
-	Prompt     int  `json:"prompt"`
+	Prompt     int  `json:"prompt"`           // Cached included
+	Cached     int  `json:"cached,omitempty"` // of Prompt, what the server had cached
 	Completion int  `json:"completion"`
 	Estimated  bool `json:"estimated,omitempty"` // the server did not count: bytes / 4
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"text/template"
-	"time"
 
 	"rlam/schemas"
 )
@@ -48,7 +47,7 @@ func System(study *schemas.Study, tools []Tool, inputs []Input) (Message, error)
 		Title:        study.Title,
 		Goal:         strings.TrimSpace(study.Goal),
 		Instructions: strings.TrimSpace(study.Planner.Instructions),
-		Limits:       limits(study.Limits),
+		Limits:       (schemas.Facts{Study: &schemas.LoadedStudy{Study: *study}}).Remaining().String(),
 		AsText:       study.Planner.Calls == ModeResponseFormat,
 	}
 	for _, in := range slices.SortedFunc(slices.Values(inputs), func(a, b Input) int { return strings.Compare(a.Name, b.Name) }) {
@@ -101,23 +100,6 @@ func (in Input) describe() string {
 		text = strings.TrimSuffix(text, ".") + ". " + in.Origin
 	}
 	return text
-}
-
-// limits names those that are set.
-func limits(l schemas.Limits) string {
-	var parts []string
-	for _, limit := range []struct {
-		n    int
-		noun string
-	}{{l.Steps, "steps"}, {l.Calls, "calls"}, {l.Attempts, "attempts"}, {l.Tokens, "tokens"}} {
-		if limit.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", limit.n, limit.noun))
-		}
-	}
-	if l.WallTime > 0 {
-		parts = append(parts, time.Duration(l.WallTime).String()+" in all")
-	}
-	return strings.Join(parts, ", ")
 }
 
 func oneLine(raw json.RawMessage) (string, error) {

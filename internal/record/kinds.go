@@ -85,6 +85,14 @@ type Proposal struct {
 	Result  *Result      `json:"result,omitempty"`
 	Reason  canon.Digest `json:"reason"` // of give_up, or what was wrong with the answer
 	Turn    Turn         `json:"turn"`
+	Last    *Last        `json:"last,omitempty"` // of a last turn: why no other may follow
+}
+
+// Last is the limit that made a turn the last one, in which the planner could only
+// hand in what it had.
+type Last struct {
+	Limit  string       `json:"limit"` // a member of limits in the study file
+	Reason canon.Digest `json:"reason"`
 }
 
 // Turn says which execution of the planner the proposal came from.
@@ -104,13 +112,22 @@ type Model struct {
 
 // Usage counts tokens. Estimated says that the server did not count them.
 type Usage struct {
-	Prompt     int  `json:"prompt"`
+	Prompt     int  `json:"prompt"`           // Cached included
+	Cached     int  `json:"cached,omitempty"` // of Prompt, what the server had cached
 	Completion int  `json:"completion"`
 	Estimated  bool `json:"estimated,omitempty"`
 }
 
 // Total is prompt and completion together.
 func (u Usage) Total() int { return u.Prompt + u.Completion }
+
+// Add is both together.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{
+		Prompt: u.Prompt + v.Prompt, Cached: u.Cached + v.Cached, Completion: u.Completion + v.Completion,
+		Estimated: u.Estimated || v.Estimated,
+	}
+}
 
 // Call is one proposed use of an action.
 type Call struct {
@@ -150,6 +167,7 @@ type Result struct {
 	Uses     []Use        `json:"uses"`
 	Verdicts []Verdict    `json:"verdicts"`
 	Decision string       `json:"decision"`
+	Partial  bool         `json:"partial,omitempty"` // admitted in a last turn, although something is missing
 }
 
 // Step is what came of a proposal.
@@ -227,6 +245,7 @@ type Seal struct {
 	Parent   canon.Digest `json:"parent"`
 	Status   Status       `json:"status"`
 	Result   canon.Digest `json:"result"`
+	Partial  bool         `json:"partial,omitempty"` // the result lacks something: see [Result]
 	Reason   canon.Digest `json:"reason"`
 	Counters Counters     `json:"counters"`
 	Ended    string       `json:"ended"`

@@ -51,6 +51,12 @@ type tokens struct {
 	Prompt     int `json:"prompt_tokens"`
 	Completion int `json:"completion_tokens"`
 	Total      int `json:"total_tokens"`
+
+	Details *promptDetails `json:"prompt_tokens_details,omitempty"`
+}
+
+type promptDetails struct {
+	Cached int `json:"cached_tokens"`
 }
 
 // compose is the completion that a reply, spoilt by a fault, becomes for a
@@ -100,6 +106,9 @@ func (s *Scenario) compose(r *reply, f *fault, conv *conversation) (c *completio
 	c.Usage = &tokens{Prompt: estimate(conv.size), Completion: estimate(len(encode(a)))}
 	if r.Usage != nil {
 		c.Usage = &tokens{Prompt: r.Usage.PromptTokens, Completion: r.Usage.CompletionTokens}
+		if n := r.Usage.CachedTokens; n > 0 {
+			c.Usage.Details = &promptDetails{Cached: n}
+		}
 	}
 	c.Usage.Total = c.Usage.Prompt + c.Usage.Completion
 	return c, notOffered, nil

@@ -75,7 +75,7 @@
 //	calls[].arguments              sent verbatim in place of that call's JSON, broken or not
 //	answered_model, fingerprint    other than the model and fingerprint of this server
 //	finish_reason                  other than tool_calls or stop
-//	usage: {prompt_tokens, completion_tokens}
+//	usage: {prompt_tokens, cached_tokens, completion_tokens}
 //
 // Without usage the numbers are an estimate: a token for each four bytes, begun
 // or full, of the request's body and of the answer's message.

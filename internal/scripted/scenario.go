@@ -66,6 +66,7 @@ type reply struct {
 
 type usage struct {
 	PromptTokens     int `yaml:"prompt_tokens"`
+	CachedTokens     int `yaml:"cached_tokens"` // of the prompt
 	CompletionTokens int `yaml:"completion_tokens"`
 }
 

@@ -69,7 +69,7 @@ func (c Contents) inputs(ctx context.Context, run canon.Digest) ([]record.Input,
 func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Proposal, error) {
 	p := Proposal{
 		Step: turn.Counters.Steps, Model: turn.Model, Outcome: turn.Outcome, Head: turn.Head,
-		Result: c.Value(ctx, turn.Result), Reason: c.text(ctx, turn.Reason),
+		Result: c.Value(ctx, turn.Result), Partial: turn.Partial, Reason: c.text(ctx, turn.Reason), Last: c.text(ctx, turn.Last),
 	}
 	for _, t := range turn.Calls {
 		call := Call{ID: t.ID, Name: t.Name, Action: t.Action, After: t.After, Decision: t.Decision, Params: c.Value(ctx, t.Params)}

@@ -55,8 +55,10 @@ type Proposal struct {
 	Text     string            `json:"text,omitempty"` // the planner's words
 	Calls    []Call            `json:"calls,omitempty"`
 	Result   Value             `json:"result,omitzero"`    // handed in, accepted or not
+	Partial  bool              `json:"partial,omitempty"`  // the result lacks something, and was taken in a last turn
 	Refusals []Refusal         `json:"refusals,omitempty"` // of the result
 	Reason   string            `json:"reason,omitempty"`   // of giving up, or what was wrong with the answer
+	Last     string            `json:"last,omitempty"`     // of a last turn: the limit that is reached
 	Usage    record.Usage      `json:"usage"`
 	Seconds  float64           `json:"seconds"`
 	Head     canon.Digest      `json:"head"`
@@ -175,6 +177,7 @@ type End struct {
 	RunID    string          `json:"temporal_run"`
 	Status   record.Status   `json:"status"`
 	Result   Value           `json:"result,omitzero"`
+	Partial  bool            `json:"partial,omitempty"` // the result lacks something that the study asks for
 	Reason   string          `json:"reason,omitempty"`
 	Head     canon.Digest    `json:"head"` // the seal; of a run without one, what the last completed Plan returned
 	Counters record.Counters `json:"counters"`
@@ -185,8 +188,11 @@ type End struct {
 	At       time.Time       `json:"at"`
 }
 
-// Completed says whether the run ended with a result.
+// Completed says whether the run ended with a result that has all that the study asks for.
 func (e *End) Completed() bool { return e.Status == record.Completed }
+
+// HasResult says whether the run ended with a result, if only a partial one.
+func (e *End) HasResult() bool { return e.Completed() || e.Partial }
 
 // Message types.
 func (Run) MessageType() string              { return "run" }

@@ -47,6 +47,7 @@ func (t *tale) proposed(ctx context.Context, k *task, turn workflows.PlanResult,
 	t.unreadable(err)
 	if p.Usage == (record.Usage{}) { // not from the record: from what the counters gained
 		p.Usage.Prompt = turn.Counters.Usage.Prompt - t.counters.Usage.Prompt
+		p.Usage.Cached = turn.Counters.Usage.Cached - t.counters.Usage.Cached
 		p.Usage.Completion = turn.Counters.Usage.Completion - t.counters.Usage.Completion
 	}
 	p.Seconds, p.At = span{k.started, at}.seconds(), at
@@ -196,6 +197,7 @@ func (t *tale) closing(ctx context.Context, e *historypb.HistoryEvent, at time.T
 func (t *tale) sealed(ctx context.Context, r workflows.StudyResult) {
 	t.end = t.standing(r.Status, t.clock.last)
 	t.end.Head, t.end.Counters = r.Head, r.Counters
+	t.end.Partial = r.Partial
 	t.end.Result, t.end.Reason = t.contents.Value(ctx, r.Result), t.contents.text(ctx, r.Reason)
 }
 

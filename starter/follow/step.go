@@ -25,6 +25,7 @@ type Step struct {
 	Reason   string          `json:"reason,omitempty"`
 	Calls    []StepCall      `json:"calls"`
 	Result   *StepResult     `json:"result,omitempty"`
+	Last     string          `json:"last,omitempty"` // of a last turn: the limit that is reached
 }
 
 // Prompt is what the planner was sent.
@@ -80,6 +81,7 @@ type StepResult struct {
 	Uses     []record.Use `json:"uses,omitempty"`
 	Verdicts []Verdict    `json:"verdicts"`
 	Decision string       `json:"decision"`
+	Partial  bool         `json:"partial,omitempty"` // it lacks something, and was taken in a last turn
 }
 
 // NoStepError says that a run has no such step.
@@ -144,7 +146,10 @@ func (c Contents) proposed(ctx context.Context, d canon.Digest, p *record.Propos
 		s.Calls = append(s.Calls, sc)
 	}
 	if r := p.Result; r != nil {
-		s.Result = &StepResult{Value: c.Value(ctx, record.Ref{Digest: r.Value}), Uses: r.Uses, Verdicts: c.verdicts(ctx, r.Verdicts), Decision: r.Decision}
+		s.Result = &StepResult{Value: c.Value(ctx, record.Ref{Digest: r.Value}), Uses: r.Uses, Verdicts: c.verdicts(ctx, r.Verdicts), Decision: r.Decision, Partial: r.Partial}
+	}
+	if p.Last != nil {
+		s.Last = c.text(ctx, record.Ref{Digest: p.Last.Reason})
 	}
 	return s, nil
 }

@@ -226,10 +226,10 @@ func (t *tale) close(scheduled int64, at time.Time) *task {
 	return k
 }
 
-// timerStarted tells of a wait. The timer of the wall-time limit is none: it runs beside the work.
+// timerStarted tells of a wait. The timers that bound the run's time are none: they run beside the work.
 func (t *tale) timerStarted(e *historypb.HistoryEvent, at time.Time) {
 	why := t.summary(e)
-	if why == workflows.WallTimeSummary {
+	if why == workflows.WallTimeSummary || why == workflows.LastTurnSummary {
 		return
 	}
 	t.timers[e.GetEventId()] = timer{why: why, since: at}

@@ -104,7 +104,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{
 			name: "steps", script: script(many, nil), set: map[string]string{"/limits/steps": "2"},
-			reason: "the limit of 2 steps", executed: 2, proposals: 2,
+			reason: "the limit of 2 steps", executed: 1, proposals: 2, // the second is the last turn
 		},
 		{
 			name: "calls", script: script(many, nil), set: map[string]string{"/limits/calls": "2"},
@@ -116,19 +116,19 @@ func TestLimits(t *testing.T) {
 		},
 		{
 			name: "repairs", script: always(`{text: Let me think.}`), set: map[string]string{"/limits/repairs": "3"},
-			reason: "3 proposals in a row", executed: 0, proposals: 3,
+			reason: "3 proposals in a row", executed: 0, proposals: 4, // the last turn is the fourth
 		},
 		{
 			name: "tokens", script: script(many, nil), set: map[string]string{"/limits/tokens": "100"},
-			reason: "the limit of 100 tokens", executed: 1, proposals: 1,
+			reason: "the limit of 100 tokens", executed: 0, proposals: 0, // the first turn could take more
 		},
 		{
 			name: "context", script: script(many, nil), set: map[string]string{"/planner/context": "256"},
 			reason: "context budget", executed: 0, proposals: 0,
 		},
 		{
-			name: "wall time", script: script([]step{{held("a", "work")}}, nil), set: map[string]string{"/limits/wall_time": `"3s"`},
-			reason: "the wall-time limit of 3s", executed: 1, proposals: 1,
+			name: "wall time", script: script([]step{{held("a", "work")}, {call("b", "work")}}, nil), set: map[string]string{"/limits/wall_time": `"3s"`},
+			reason: "the wall-time limit of 3s", executed: 1, proposals: 2,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
