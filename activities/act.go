@@ -57,6 +57,9 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 	if !a.cfg.Executors.Has(w.bound.Pinned.Binding) {
 		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
 	}
+	if err := a.isolated(ctx, w); err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err)
+	}
 	unlock, err := a.lock(ctx, w.key)
 	if err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("waiting for another execution of call %s: %w", in.Call, err))
@@ -189,12 +192,15 @@ func (a *Activities) intent(ctx context.Context, w *work) journal.Intent {
 }
 
 func (a *Activities) task(w *work, dir string) executor.Task {
+	needs := w.bound.Action.Resources
 	return executor.Task{
 		Call: w.in.Call, Attempt: w.in.Attempt, Action: w.call.Action,
 		Binding: w.bound.Pinned.Binding, Files: w.bound.Pinned.Digests,
 		Params: w.params, Takes: w.bound.Action.Params, Returns: w.bound.Action.Returns,
 		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Timeout: time.Duration(w.bound.Action.Timeout),
-		Blobs: newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses),
+		Blobs:     newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses),
+		Isolation: w.run.study.Study.Isolation.Stronger(w.bound.Action.Isolation), Network: w.bound.Action.Network,
+		CPUs: needs.CPUs, Memory: int64(needs.Memory), FileSize: int64(needs.FileSize),
 	}
 }
 

@@ -2,9 +2,11 @@ package activities
 
 import (
 	"context"
+	"errors"
 
 	"rlam/activities/executor"
 	"rlam/internal/canon"
+	"rlam/workflows"
 )
 
 // environment is where an attempt ran, as a blob.
@@ -20,7 +22,7 @@ func (a *Activities) environment(ctx context.Context, t executor.Task) (environm
 	if err != nil {
 		return environment{}, err
 	}
-	e := environment{isolation: env.Isolation}
+	e := environment{isolation: string(env.Isolation)}
 	if e.digest, e.blob, err = canon.Of(env); err != nil {
 		return environment{}, err
 	}
@@ -28,4 +30,19 @@ func (a *Activities) environment(ctx context.Context, t executor.Task) (environm
 		e.blob = nil
 	}
 	return e, nil
+}
+
+// isolated refuses a call that needs to be kept apart more than this worker can. Nothing
+// has begun, so that the journal has nothing of it.
+func (a *Activities) isolated(ctx context.Context, w *work) error {
+	_, err := a.cfg.Executors.Isolation(ctx, a.task(w, ""))
+	var refused *executor.Failure
+	if !errors.As(err, &refused) {
+		return err
+	}
+	ref, err := a.content(ctx, w.run, refused)
+	if err != nil {
+		return err
+	}
+	return failed(refused.Type, refused.Message, workflows.Failure{Detail: ref})
 }

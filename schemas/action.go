@@ -43,6 +43,9 @@ type Action struct {
 	Timeout         Duration        `json:"timeout,omitempty"`
 	Attempts        Attempts        `json:"attempts"`
 	Undo            string          `json:"undo,omitempty"`
+	Isolation       Isolation       `json:"isolation,omitempty"` // the least that a command needs
+	Network         bool            `json:"network,omitempty"`   // whether a command in a sandbox reaches the network
+	Resources       Resources       `json:"resources,omitzero"`
 }
 
 // Condition is a CEL expression that must hold, and what to say when it doesn't.

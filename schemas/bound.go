@@ -132,6 +132,7 @@ func (b *Bound) prepare(d *document) {
 	if a.Attempts.Backoff.Max < a.Attempts.Backoff.Initial {
 		d.refuse("/attempts/backoff", "", "", "the longest wait is shorter than the first")
 	}
+	d.checkIsolation(*a, b.Pinned.Binding)
 	b.params, b.returns = d.schema("params"), d.schema("returns")
 	d.object("params", b.params)
 	if b.params != nil {

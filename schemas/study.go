@@ -23,6 +23,8 @@ type Study struct {
 	Reuse   Reuse            `json:"reuse,omitempty"` // never if the file says nothing
 	Result  json.RawMessage  `json:"result"`          // JSON Schema, draft-07, of an object
 	Accept  []Condition      `json:"accept,omitempty"`
+
+	Isolation Isolation `json:"isolation,omitempty"` // the least that every command needs
 }
 
 // Author is a person.

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"rlam/schemas"
 )
 
 // commandsRun says that this platform has the command executor.
@@ -31,11 +33,12 @@ type commands struct {
 	blobs   Blobs
 	path    string
 	maxLog  int64
+	walls   walls
 	running running[*execution]
 }
 
 func newCommands(c Config) adopting {
-	return &commands{blobs: c.Blobs, path: c.Path, maxLog: c.MaxLog}
+	return &commands{blobs: c.Blobs, path: c.Path, maxLog: c.MaxLog, walls: newWalls(c)}
 }
 
 // execution is a program at work.
@@ -44,6 +47,7 @@ type execution struct {
 	task     Task
 	params   json.RawMessage
 	cmd      *exec.Cmd
+	fence    *fence
 	secrets  []secret
 	readings *readings
 	kept     map[string]*kept // stdout and stderr, where the whole of one is needed
@@ -53,6 +57,7 @@ type execution struct {
 	log      *log
 	stopped  atomic.Pointer[stop]
 	done     chan struct{}
+	unborn   bool  // the walls stood, and the program could not be executed within; set before done is closed
 	trouble  error // of the worker, not of the program; set before done is closed
 }
 
@@ -62,6 +67,10 @@ type stop struct{ typ, message string }
 func (c *commands) Start(ctx context.Context, t Task) (Handle, error) {
 	e, err := c.prepare(ctx, t)
 	if err != nil {
+		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
+	}
+	if e.fence, err = c.walls.enclose(ctx, e.cmd, e.task); err != nil {
+		e.closeStreams()
 		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
 	}
 	began := make(chan error)
@@ -113,12 +122,13 @@ func (c *commands) prepare(ctx context.Context, t Task) (*execution, error) {
 func (e *execution) supervise(began chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := e.cmd.Start()
+	err := e.fence.start(e.cmd)
 	e.closeStdin() // the program has its own
 	if err != nil {
-		began <- notStarted(e.cmd.Args[0], err)
+		began <- err
 		return
 	}
+	defer e.fence.close()
 	h, err := newHandle(kindCommand, e.cmd.Process.Pid)
 	if err != nil {
 		e.cmd.Process.Kill()
@@ -126,7 +136,7 @@ func (e *execution) supervise(began chan<- error) {
 		began <- err
 		return
 	}
-	h.ID, h.Dir = e.task.ID, e.task.Dir
+	h.ID, h.Dir, h.Isolation = e.task.ID, e.task.Dir, e.fence.level
 	e.handle = h
 	began <- nil
 
@@ -137,7 +147,7 @@ func (e *execution) supervise(began chan<- error) {
 	switch n, err := endAll(context.Background(), h, termGrace); {
 	case err != nil:
 		e.trouble = err
-	case n > 0 && e.stopped.Load() == nil:
+	case n > 0 && e.stopped.Load() == nil && h.Isolation != schemas.IsolationSandbox: // which ends what is in it by itself
 		e.log.note("ended %d process(es) that the program left behind", n)
 	}
 	if err := e.cmd.Wait(); errors.Is(err, exec.ErrWaitDelay) {
@@ -145,6 +155,8 @@ func (e *execution) supervise(began chan<- error) {
 	} else if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		e.trouble = fmt.Errorf("waiting for process %d: %w", h.PID, err)
 	}
+	ran, err := e.fence.ran()
+	e.unborn, e.trouble = !ran, errors.Join(e.trouble, err)
 }
 
 // notStarted tells a program that can't be run, which is the action's failure, from a

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"rlam/internal/canon"
@@ -153,6 +154,10 @@ func (e *execution) failure(o *outputs) *Failure {
 		f.Type, f.Message = why.typ, why.message
 		return f
 	}
+	if e.unborn && f.Signal == "" {
+		f.Type, f.Message = TypeNotStarted, "the sandbox could not execute the program: "+strings.TrimSpace(e.stderr.text())
+		return f
+	}
 	told, err := o.error()
 	if f.Signal == "" && told == nil && err == nil {
 		if rule := e.readings.failed(*f.Exit); rule != nil {
@@ -165,7 +170,7 @@ func (e *execution) failure(o *outputs) *Failure {
 	case f.Signal != "":
 		f.Type, f.Message = TypeSignalled, fmt.Sprintf("the program was ended by %s", f.Signal)
 	case *f.Exit != 0:
-		f.Type, f.Message = TypeExitStatus, fmt.Sprintf("the program exited with status %d", *f.Exit)
+		f.Type, f.Message = TypeExitStatus, e.fence.exited(*f.Exit)
 	case err != nil:
 		f.Type, f.Message = TypeInvalidOutput, err.Error()
 		return f

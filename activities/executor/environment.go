@@ -17,10 +17,8 @@ import (
 	"time"
 
 	"rlam/internal/canon"
+	"rlam/schemas"
 )
-
-// IsolationNone is the isolation of every executor here.
-const IsolationNone = "none"
 
 // Env is where an attempt ran. Two attempts with equal identities ran in the same
 // environment, as far as it was looked at: shared libraries, and the packages of an
@@ -28,7 +26,8 @@ const IsolationNone = "none"
 type Env struct {
 	Identity      Identity      `json:"identity"`
 	Circumstances Circumstances `json:"circumstances"`
-	Isolation     string        `json:"isolation"` // what kept the attempt from the rest of the machine: "none"
+	// Isolation is what kept the attempt from the rest of the machine.
+	Isolation schemas.Isolation `json:"isolation"`
 }
 
 // Identity is what can change a result.
@@ -40,6 +39,18 @@ type Identity struct {
 	Prefix    *Program          `json:"prefix,omitempty"`    // the first of what a command has before its program
 	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
+
+	Confinement *Confinement `json:"confinement,omitempty"` // of a command that was kept apart
+}
+
+// Confinement is what a command could not reach. A program can come to another result
+// where it finds no network, fewer files or less memory.
+type Confinement struct {
+	Level    schemas.Isolation `json:"level"`
+	Offline  bool              `json:"offline,omitempty"`  // no network
+	Memory   int64             `json:"memory,omitempty"`   // bytes a process
+	FileSize int64             `json:"file_size"`          // bytes
+	Readable []string          `json:"readable,omitempty"` // what the worker showed a sandbox besides the system
 }
 
 // Build is the worker's own program.
@@ -71,9 +82,11 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	e := Env{
 		Identity:      Identity{OS: runtime.GOOS, Arch: runtime.GOARCH},
 		Circumstances: circumstances(),
-		Isolation:     IsolationNone,
 	}
 	var err error
+	if e.Isolation, err = s.walls.level(ctx, t); err != nil {
+		return Env{}, err
+	}
 	if t.Binding.Command == nil {
 		e.Identity.Worker, err = ownBuild()
 		if err != nil {
@@ -86,6 +99,7 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	e.Identity.Variables = fixedFor(t)
 	e.Identity.Variables["PATH"] = search
 	maps.Copy(e.Identity.Variables, cmd.Env)
+	e.Identity.Confinement = s.walls.confinement(e.Isolation, t)
 	for _, name := range cmd.Pass {
 		delete(e.Identity.Variables, name)
 	}

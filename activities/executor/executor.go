@@ -39,6 +39,10 @@ type Task struct {
 	ID             string                  // random, known before Start, so that what it leaves is found without a handle: see [Marked]; Start makes one if it is empty
 	IdempotencyKey string                  // the same for every attempt of the call
 	Timeout        time.Duration           // 0: none
+	Isolation      schemas.Isolation       // the least that it needs; of a command the worker's own default, if that is stronger
+	Network        bool                    // whether it reaches the network even in a sandbox
+	Memory         int64                   // bytes that each process of a command may have; 0: no limit
+	FileSize       int64                   // bytes of the largest file that a command may write; 64 GiB if 0
 	Progress       func(message string)    // optional; hears what a handler reports
 	Blobs          Blobs                   // where its artifacts are read; nil: where the executor's are
 }
@@ -62,6 +66,8 @@ type Handle struct {
 	Started string `json:"started,omitempty"` // when the kernel says that PID began; tells a process from its namesake
 	Dir     string `json:"dir,omitempty"`     // the task's
 	URL     string `json:"url,omitempty"`     // of remote work
+
+	Isolation schemas.Isolation `json:"isolation,omitempty"` // of a command, what keeps it from the rest of the machine
 }
 
 // Executor carries attempts out. Its methods may be called from several goroutines.

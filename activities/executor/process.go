@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rlam/schemas"
 )
 
 const (
@@ -79,6 +81,12 @@ func members(h Handle) ([]process, error) {
 	return live, nil
 }
 
+// wraps says whether a process is bubblewrap in front of a sandbox. It ends with what is
+// in the sandbox; asked to end before, it would take the program with it without asking.
+func (h Handle) wraps(p process) bool {
+	return h.Isolation == schemas.IsolationSandbox && p.pid == h.PID
+}
+
 // endAll ends h's processes: SIGTERM, then after grace or the end of ctx SIGKILL, until
 // none is left. It says how many there were when it came.
 func endAll(ctx context.Context, h Handle, grace time.Duration) (n int, err error) {
@@ -98,7 +106,7 @@ func endAll(ctx context.Context, h Handle, grace time.Duration) (n int, err erro
 		for _, p := range live {
 			if kill {
 				send(p, syscall.SIGKILL)
-			} else if !asked[p.pid] {
+			} else if !asked[p.pid] && !h.wraps(p) {
 				asked[p.pid] = true
 				send(p, syscall.SIGTERM)
 			}

@@ -18,7 +18,14 @@ type Config struct {
 	Path     string        // programs are looked up here, and get it as PATH; "/usr/local/bin:/usr/bin:/bin"
 	MaxLog   int64         // bytes of an attempt's log that are kept; 64 MiB
 	Grace    time.Duration // how long a handler may take to return when cancelled; 5 s
+
+	// Isolation is the least for every command; "process" where this system has it, else "none".
+	Isolation schemas.Isolation
+	Readable  []string // files and folders that a sandbox shows besides the system, by absolute paths
+	Hidden    []string // folders that no sandbox shows, such as the store
 }
+
+const standardPath = "/usr/local/bin:/usr/bin:/bin"
 
 // Set is a worker's executors, and an Executor that passes each task and handle to the
 // one whose it is.
@@ -26,6 +33,7 @@ type Set struct {
 	builtin *builtins
 	command adopting
 	path    string
+	walls   walls
 }
 
 // New checks c and makes the executors.
@@ -33,9 +41,12 @@ func New(c Config) (*Set, error) {
 	if c.Blobs == nil {
 		return nil, errors.New("making executors: no store for blobs")
 	}
-	c.Path = cmp.Or(c.Path, "/usr/local/bin:/usr/bin:/bin")
+	c.Path = cmp.Or(c.Path, standardPath)
 	c.MaxLog = cmp.Or(c.MaxLog, 64<<20)
 	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	if err := checkWalls(c); err != nil {
+		return nil, err
+	}
 	handlers := make(map[string]Builtin, len(c.Builtins))
 	for _, b := range c.Builtins {
 		if b.Name == "" || b.run == nil {
@@ -46,7 +57,7 @@ func New(c Config) (*Set, error) {
 		}
 		handlers[b.Name] = b
 	}
-	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path}, nil
+	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path, walls: newWalls(c)}, nil
 }
 
 // Has says whether this worker can carry b out.

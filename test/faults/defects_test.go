@@ -19,6 +19,7 @@ import (
 	"rlam/internal/journal"
 	"rlam/internal/record"
 	"rlam/internal/store"
+	"rlam/schemas"
 	"rlam/test/lab"
 	"rlam/workflows"
 )
@@ -278,7 +279,7 @@ func TestAnActionIsBoundToWhatRan(t *testing.T) {
 			t.Errorf("call %s ran from %q to %q (%v)", id, at.Started, at.Ended, err)
 		}
 		env := r.environment(at)
-		if env.Identity.OS == "" || env.Identity.Arch == "" || env.Circumstances.Host == "" || at.Isolation != executor.IsolationNone {
+		if env.Identity.OS == "" || env.Identity.Arch == "" || env.Circumstances.Host == "" || at.Isolation != string(schemas.IsolationNone) {
 			t.Errorf("call %s ran in %+v, isolation %q", id, env, at.Isolation)
 		}
 	}
