@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +90,11 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 	study, err := prepareStudy(ctx, path, o)
 	if err != nil {
 		return err
+	}
+	if o.taskQueue == "" && !o.noWorker {
+		if err := checkMachine(ctx, a, study, o.actions); err != nil {
+			return err
+		}
 	}
 	dir, err := a.storeDir(o.store)
 	if err != nil {
@@ -174,6 +181,26 @@ func prepareStudy(ctx context.Context, path string, o runOptions) (*schemas.Load
 		return nil, badUsage("%s names no planner: add planner: {model: NAME} to it, or run it with --model NAME", path)
 	}
 	return study, nil
+}
+
+// checkMachine refuses a study that a worker on this machine is known not to carry out,
+// before anything of it is on record.
+func checkMachine(ctx context.Context, a *app, study *schemas.LoadedStudy, actions []string) error {
+	registry, err := schemas.NewRegistry()
+	if err != nil {
+		return err
+	}
+	resolved, problems := registry.Resolve(study, actions...)
+	if len(problems) > 0 {
+		return problems.Err()
+	}
+	err = host.ReadWalls(a.getenv).Check(ctx, study, slices.SortedFunc(maps.Values(resolved), func(a, b *schemas.Bound) int {
+		return strings.Compare(a.Action.Name, b.Action.Name)
+	}))
+	if err != nil {
+		return &codedError{exitUsage, err}
+	}
+	return nil
 }
 
 // parseSettings reads the values of --set: JSON pointers with the JSON to put there.

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"rlam/internal/devserver"
+	"rlam/test/need"
 	"rlam/worker/host"
 )
 
@@ -71,6 +73,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("RLAM_TEMPORAL", program)
 			e.Setenv("EXAMPLES", filepath.Join(studies, "..", "..", "..", "examples"))
 			return os.CopyFS(e.WorkDir, os.DirFS(studies))
+		},
+		Condition: func(c string) (bool, error) {
+			program, ok := strings.CutPrefix(c, "needs:")
+			if !ok {
+				return false, fmt.Errorf("there is no condition %q: want needs:PROGRAM", c)
+			}
+			return need.Has(program)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "holds": holds},
 	})

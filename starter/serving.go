@@ -22,6 +22,7 @@ func (c *connection) startWorker(queue, storeDir string) (*host.Host, error) {
 	h, err := host.New(host.Config{
 		Client: c.client, Store: storeDir, TaskQueue: queue,
 		BaseURL: c.getenv("OPENAI_BASE_URL"), Key: c.getenv("OPENAI_API_KEY"),
+		Walls: host.ReadWalls(c.getenv),
 	})
 	if err != nil {
 		return nil, err

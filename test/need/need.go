@@ -7,6 +7,7 @@
 package need
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -35,6 +36,16 @@ func Program(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	Need(t, name, err == nil)
 	return path
+}
+
+// Has says whether a program is in PATH, for a script that has no testing.TB. It is an
+// error if it isn't and the environment requires it.
+func Has(name string) (bool, error) {
+	_, err := exec.LookPath(name)
+	if err != nil && required(os.Getenv(Variable), name) {
+		return false, fmt.Errorf("this test needs %s, and %s=%s says that it is here", name, Variable, os.Getenv(Variable))
+	}
+	return err == nil, nil
 }
 
 func required(variable, what string) bool {

@@ -65,6 +65,8 @@ type Config struct {
 	// Parallel bounds the activities that run at once; 1,000 if 0. Where few may run, Temporal
 	// hands each out by its task queue, which costs it far more than with the decision to run it.
 	Parallel int
+	// Walls are how commands are kept from the rest of the machine.
+	Walls Walls
 	// StopTimeout is how long Stop waits for attempts to end; 10 s if 0.
 	StopTimeout time.Duration
 }
@@ -93,7 +95,7 @@ func New(c Config) (*Host, error) {
 		return nil, err
 	}
 	builtins := append(builtin.All(), c.Actions...)
-	executors, err := executor.New(executor.Config{Blobs: s, Builtins: builtins, Grace: 3 * time.Second})
+	executors, err := executor.New(c.Walls.executors(executor.Config{Blobs: s, Builtins: builtins, Grace: 3 * time.Second}, s.Dir()))
 	if err != nil {
 		return nil, err
 	}

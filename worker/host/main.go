@@ -18,6 +18,7 @@ import (
 
 	"rlam/activities/executor"
 	"rlam/internal/devserver"
+	"rlam/schemas"
 )
 
 // Exit codes of a worker, as far as they are not the starter's to add to.
@@ -34,6 +35,8 @@ Usage: %s [flags]
 Environment:
   RLAM_STORE        folder of the store, unless --store says it
   RLAM_HOME         where R-LAM keeps what outlives a command
+  RLAM_ISOLATION    least isolation of commands, unless --isolation says it
+  RLAM_READABLE     what a sandbox shows besides the system, a list as in PATH
   OPENAI_API_KEY    key of the model server
   OPENAI_BASE_URL   an OpenAI-compatible server, for studies that name none
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_...,
@@ -64,6 +67,7 @@ func Main(actions ...executor.Builtin) {
 type workerFlags struct {
 	address, store, queue, identity string
 	parallel                        int
+	walls                           Walls
 	stop                            time.Duration
 }
 
@@ -79,6 +83,16 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 	set.StringVar(&f.queue, "task-queue", "", "`NAME` of the task queue; by default that of the store and the actions")
 	set.StringVar(&f.identity, "identity", "", "`NAME` of this worker in histories; PID@HOST by default")
 	set.IntVar(&f.parallel, "parallel", 0, "bound on planner turns and attempts at once; 1,000 by default")
+	f.walls = ReadWalls(getenv)
+	set.Func("isolation", "`LEVEL` of isolation that every command gets at least: none, process or sandbox; process by default on Linux", func(level string) error {
+		f.walls.Least = schemas.Isolation(level)
+		return nil
+	})
+	set.Func("readable", "`PATH` that a sandbox shows besides the system (repeatable)", func(path string) (err error) {
+		path, err = filepath.Abs(path)
+		f.walls.Readable = append(f.walls.Readable, path)
+		return err
+	})
 	set.DurationVar(&f.stop, "stop-timeout", 10*time.Second, "how long running attempts may take to end")
 	set.Usage = func() { fmt.Fprintf(stderr, usage, set.Name(), flagText(set)) }
 	switch err := set.Parse(args[1:]); {
@@ -159,7 +173,7 @@ func assemble(ctx context.Context, f workerFlags, getenv func(string) string, lo
 	h, err := New(Config{
 		Client: c, Store: f.store, TaskQueue: f.queue, Actions: actions, Identity: f.identity,
 		BaseURL: getenv("OPENAI_BASE_URL"), Key: getenv("OPENAI_API_KEY"),
-		Parallel: f.parallel, StopTimeout: f.stop,
+		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls,
 	})
 	if err != nil {
 		c.Close()

@@ -1,0 +1,44 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"rlam/activities/executor"
+	"rlam/schemas"
+)
+
+// Walls say how a worker keeps the commands that it runs from the rest of the machine. See
+// docs/isolation.md.
+type Walls struct {
+	Least    schemas.Isolation // for every command; what the system has up to "process" if empty
+	Readable []string          // files and folders that a sandbox shows besides the system
+}
+
+// ReadWalls takes Walls from the environment: RLAM_ISOLATION, and RLAM_READABLE, a list of
+// paths as in PATH.
+func ReadWalls(getenv func(string) string) Walls {
+	return Walls{Least: schemas.Isolation(getenv("RLAM_ISOLATION")), Readable: filepath.SplitList(getenv("RLAM_READABLE"))}
+}
+
+// executors completes the configuration of a worker's executors. No sandbox shows the store.
+func (w Walls) executors(c executor.Config, store string) executor.Config {
+	c.Isolation, c.Readable, c.Hidden = w.Least, w.Readable, []string{store}
+	return c
+}
+
+// Check says why a worker on this machine couldn't carry out an action of a study, as far
+// as that is known beforehand: it needs to be kept apart more than is possible here.
+func (w Walls) Check(ctx context.Context, study *schemas.LoadedStudy, actions []*schemas.Bound) error {
+	for _, b := range actions {
+		if b.Pinned.Command == nil {
+			continue
+		}
+		level := study.Study.Isolation.Stronger(b.Action.Isolation)
+		if err := executor.CheckIsolation(ctx, level); err != nil {
+			return fmt.Errorf("action %q needs isolation %q, which this machine can't give: %w", b.ID(), level, err)
+		}
+	}
+	return nil
+}
