@@ -64,6 +64,10 @@ func (p *textPrinter) Print(m message) {
 		p.listed(m)
 	case listEnd:
 		p.listEnd(m)
+	case listedAction:
+		p.listedAction(m)
+	case shownAction:
+		p.shownAction(m)
 	case version:
 		p.version(m)
 	case stepMessage:
