@@ -36,7 +36,7 @@ files that --actions names.`,
 		RunE: func(*cobra.Command, []string) error { return runActions(a, o) },
 	}
 	o.addFlags(c)
-	c.AddCommand(newActionsShowCommand(a), newActionsNewCommand(a))
+	c.AddCommand(newActionsShowCommand(a), newActionsRunCommand(a), newActionsJudgeCommand(a), newActionsNewCommand(a))
 	return c
 }
 

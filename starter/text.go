@@ -68,6 +68,8 @@ func (p *textPrinter) Print(m message) {
 		p.listedAction(m)
 	case shownAction:
 		p.shownAction(m)
+	case repeated:
+		p.repeated(m)
 	case version:
 		p.version(m)
 	case stepMessage:
