@@ -50,19 +50,11 @@ command did at its end. Nothing is executed.`,
 }
 
 func runActionsJudge(ctx context.Context, a *app, id string, o judgeOptions) error {
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, l, err := a.find(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	if err != nil {
-		return err
-	}
 	s, err := l.store()
 	if err != nil {
 		return err

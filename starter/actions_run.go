@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rlam/activities/planner"
 	"rlam/internal/store"
 	"rlam/schemas"
 	"rlam/starter/follow"
@@ -30,8 +31,9 @@ type repeatOptions struct {
 	taskQueue string
 }
 
-// mostTimes bounds how often one command executes an action.
-const mostTimes = 1000
+// mostTimes bounds how often one command executes an action: all calls go into one step,
+// since a plan gives up after a step in which one failed.
+const mostTimes = planner.MaxCalls
 
 func newActionsRunCommand(a *app) *cobra.Command {
 	var o repeatOptions

@@ -26,6 +26,7 @@ type Set struct {
 	builtin *builtins
 	command adopting
 	path    string
+	blobs   Blobs
 }
 
 // New checks c and makes the executors.
@@ -46,7 +47,7 @@ func New(c Config) (*Set, error) {
 		}
 		handlers[b.Name] = b
 	}
-	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path}, nil
+	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path, blobs: c.Blobs}, nil
 }
 
 // Has says whether this worker can carry b out.
