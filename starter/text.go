@@ -68,6 +68,10 @@ func (p *textPrinter) Print(m message) {
 		p.listedAction(m)
 	case shownAction:
 		p.shownAction(m)
+	case placed:
+		p.environment(m)
+	case environmentDiff:
+		p.environmentDiff(m)
 	case repeated:
 		p.repeated(m)
 	case version:
