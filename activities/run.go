@@ -172,10 +172,13 @@ func (p *pinned) fullName(action string) string {
 }
 
 // seed is derived for a seeded action: from the study's seed and the call, not the attempt.
-// It has 53 bits, so that JSON holds it.
+// It has 53 bits, so that JSON holds it. Where the study says so, it is the study's own.
 func (p *pinned) seed(b *schemas.Bound, call string) *uint64 {
 	if !b.Action.Seeded {
 		return nil
+	}
+	if p.study.Study.Seeds == schemas.SeedsShared {
+		return &p.study.Study.Seed
 	}
 	var study [8]byte
 	binary.BigEndian.PutUint64(study[:], p.study.Study.Seed)

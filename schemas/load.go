@@ -176,6 +176,20 @@ func (d *document) object(member string, s *Schema) {
 	}
 }
 
+// LoadValue reads a file that holds one value, such as the parameters of a call. YAML
+// and JSON are read as strictly as in other files.
+func LoadValue(path string) (json.RawMessage, Problems) {
+	text, ps := readFile(path)
+	if len(ps) > 0 {
+		return nil, ps
+	}
+	s := parse(path, text)
+	if len(s.problems) > 0 {
+		return nil, s.problems.sorted()
+	}
+	return slices.Clone(s.json.Bytes()), nil
+}
+
 // LoadPlan reads a plan file. The plan is nil if there are problems.
 func LoadPlan(path string) (*Plan, Problems) {
 	text, ps := readFile(path)

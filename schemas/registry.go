@@ -207,6 +207,15 @@ func (r *Registry) resolve(dir, name string) ([]*Bound, Problems, error) {
 			return nil, nil, err
 		}
 	}
+	return loadActions(name, target)
+}
+
+// LoadActions reads the action file, or the folder of action files, at path. The
+// problems are those of the files; the error is of one that can't be reached at all.
+func LoadActions(path string) ([]*Bound, Problems, error) { return loadActions(path, path) }
+
+// loadActions is [LoadActions] of a path that people know by another name.
+func loadActions(name, target string) ([]*Bound, Problems, error) {
 	info, err := os.Stat(target)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading %q: %w", name, err)

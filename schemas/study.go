@@ -18,6 +18,7 @@ type Study struct {
 	Actions []Listed         `json:"actions"`
 	Planner Planner          `json:"planner"`
 	Seed    uint64           `json:"seed,omitempty"`
+	Seeds   Seeds            `json:"seeds,omitempty"` // call if the file says nothing
 	Limits  Limits           `json:"limits"`
 	Policy  Policy           `json:"policy,omitzero"`
 	Reuse   Reuse            `json:"reuse,omitempty"` // never if the file says nothing
@@ -26,6 +27,15 @@ type Study struct {
 
 	Isolation Isolation `json:"isolation,omitempty"` // the least that every command needs
 }
+
+// Seeds says how calls of seeded actions come by their seeds.
+type Seeds string
+
+// The ways to seed calls.
+const (
+	SeedsCall   Seeds = "call"   // each call has one of its own, derived from the study's
+	SeedsShared Seeds = "shared" // all have the study's own, so that equal calls can be compared
+)
 
 // Author is a person.
 type Author struct {

@@ -75,7 +75,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, a line for each message")
 	root.AddCommand(
 		newRunCommand(a), newResumeCommand(a), newShowCommand(a), newResultCommand(a), newCancelCommand(a),
-		newListCommand(a), newDevCommand(a), newCheckCommand(a), newVersionCommand(a), newServeCommand(a),
+		newListCommand(a), newDevCommand(a), newCheckCommand(a), newActionsCommand(a), newEnvironmentCommand(a), newVersionCommand(a), newServeCommand(a),
 	)
 	return root
 }

@@ -36,22 +36,27 @@ func (resultMessage) MessageType() string { return "result" }
 // ticker is a printer that also speaks when nothing happens for a while.
 type ticker interface{ Tick(now time.Time) }
 
-// attach follows a run to its end and says how it ended. When a signal ends ctx, it
-// says how to go on.
+// attach follows a run to its end and says how it ended.
 func (c *connection) attach(ctx context.Context, id, runID string, s store.Store) error {
-	stop := c.tick()
-	end, err := c.follower(id, s).Follow(ctx, runID, func(e follow.Event) { c.words.Print(e) })
-	stop()
+	end, err := c.followTo(ctx, id, runID, s, func(e follow.Event) { c.words.Print(e) })
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errInterrupted) {
-			c.words.Print(interrupted{Run: id, Next: []string{
-				fmt.Sprintf("%s resume %s", c.program(), id), fmt.Sprintf("%s cancel %s", c.program(), id),
-			}})
-			return &codedError{code: exitInterrupted}
-		}
 		return err
 	}
 	return c.conclude(end)
+}
+
+// followTo follows a run to its end. When a signal ends ctx, it says how to go on.
+func (c *connection) followTo(ctx context.Context, id, runID string, s store.Store, emit func(follow.Event)) (*follow.End, error) {
+	stop := c.tick()
+	end, err := c.follower(id, s).Follow(ctx, runID, emit)
+	stop()
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		c.words.Print(interrupted{Run: id, Next: []string{
+			fmt.Sprintf("%s resume %s", c.program(), id), fmt.Sprintf("%s cancel %s", c.program(), id),
+		}})
+		return nil, &codedError{code: exitInterrupted}
+	}
+	return end, err
 }
 
 // tick lets the printer speak up once a second, until stop.

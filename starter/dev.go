@@ -76,7 +76,7 @@ func runDev(ctx context.Context, a *app, storeDir string) (err error) {
 	if _, err := store.OpenFolder(dir); err != nil {
 		return err
 	}
-	h, err := c.startWorker(host.DefaultTaskQueue(dir), dir)
+	h, err := c.startWorker(host.DefaultTaskQueue(dir), dir, 0)
 	if err != nil {
 		return err
 	}

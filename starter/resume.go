@@ -89,7 +89,7 @@ func (c *connection) serveIfNeeded(ctx context.Context, l *located) (stop func()
 	if _, err := l.store(); err != nil {
 		return nil, err
 	}
-	h, err := c.startWorker(l.TaskQueue, l.StoreDir)
+	h, err := c.startWorker(l.TaskQueue, l.StoreDir, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 			return err
 		}
 	case o.taskQueue == "" && !o.noWorker:
-		h, err := c.startWorker(launch.TaskQueue, dir)
+		h, err := c.startWorker(launch.TaskQueue, dir, 0)
 		if err != nil {
 			return err
 		}

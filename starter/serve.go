@@ -80,7 +80,7 @@ func runServe(ctx context.Context, a *app, o serveOptions) error {
 		return err
 	}
 	defer c.close()
-	h, err := c.startWorker(o.taskQueue, o.store)
+	h, err := c.startWorker(o.taskQueue, o.store, 0)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,11 @@ import (
 // to a minute.
 const pollFresh = 75 * time.Second
 
-// startWorker serves a task queue in this process.
-func (c *connection) startWorker(queue, storeDir string) (*host.Host, error) {
+// startWorker serves a task queue in this process, with at most parallel attempts at
+// once; 0 leaves that to the worker.
+func (c *connection) startWorker(queue, storeDir string, parallel int) (*host.Host, error) {
 	h, err := host.New(host.Config{
-		Client: c.client, Store: storeDir, TaskQueue: queue,
+		Client: c.client, Store: storeDir, TaskQueue: queue, Parallel: parallel,
 		BaseURL: c.getenv("OPENAI_BASE_URL"), Key: c.getenv("OPENAI_API_KEY"),
 		Walls: host.ReadWalls(c.getenv),
 	})

@@ -64,6 +64,16 @@ func (p *textPrinter) Print(m message) {
 		p.listed(m)
 	case listEnd:
 		p.listEnd(m)
+	case listedAction:
+		p.listedAction(m)
+	case shownAction:
+		p.shownAction(m)
+	case placed:
+		p.environment(m)
+	case environmentDiff:
+		p.environmentDiff(m)
+	case repeated:
+		p.repeated(m)
 	case version:
 		p.version(m)
 	case stepMessage:

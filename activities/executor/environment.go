@@ -21,8 +21,8 @@ import (
 )
 
 // Env is where an attempt ran. Two attempts with equal identities ran in the same
-// environment, as far as it was looked at: shared libraries, and the packages of an
-// interpreter, were not.
+// environment, as far as it was looked at: libraries that a program opens only while it
+// runs, and the packages of an interpreter, were not.
 type Env struct {
 	Identity      Identity      `json:"identity"`
 	Circumstances Circumstances `json:"circumstances"`
@@ -41,6 +41,18 @@ type Identity struct {
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
 
 	Confinement *Confinement `json:"confinement,omitempty"` // of a command that was kept apart
+
+	// Instructions are the extensions of the instruction set that numerical code chooses
+	// between when it starts. The processor's model is a circumstance, although a library
+	// that chooses by model, as OpenBLAS does, can round differently on two of them: an
+	// identity that names it would hold on one kind of machine only.
+	Instructions []string `json:"instructions,omitempty"`
+	// Interpreter is what a script's first line has it run by. One that was not found has
+	// no digest.
+	Interpreter *Program `json:"interpreter,omitempty"`
+	// Libraries are the shared libraries that the program, or its interpreter, is linked
+	// with, by the names it knows them by. One that was not found has no digest.
+	Libraries map[string]canon.Digest `json:"libraries,omitempty"`
 }
 
 // Confinement is what a command could not reach. A program can come to another result
@@ -72,6 +84,7 @@ type Program struct {
 type Circumstances struct {
 	Host     string `json:"host"`
 	Kernel   string `json:"kernel,omitempty"`
+	CPU      string `json:"cpu,omitempty"` // the processor's model
 	CPUs     int    `json:"cpus"`
 	Memory   uint64 `json:"memory,omitempty"` // bytes
 	TimeZone string `json:"time_zone"`        // the worker's; a command's is UTC
@@ -80,7 +93,7 @@ type Circumstances struct {
 // Environment is the environment of t's attempt on this worker.
 func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	e := Env{
-		Identity:      Identity{OS: runtime.GOOS, Arch: runtime.GOARCH},
+		Identity:      Identity{OS: runtime.GOOS, Arch: runtime.GOARCH, Instructions: instructions()},
 		Circumstances: circumstances(),
 	}
 	var err error
@@ -115,6 +128,9 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	}
 	if err != nil {
 		return Env{}, fmt.Errorf("describing the program of %q: %w", t.Action, err)
+	}
+	if err := s.loaded(ctx, t, search, &e.Identity); err != nil {
+		return Env{}, fmt.Errorf("describing what the program of %q loads: %w", t.Action, err)
 	}
 	return e, nil
 }
@@ -180,7 +196,7 @@ func runningFile(file string) string {
 
 var circumstances = sync.OnceValue(func() Circumstances {
 	host, _ := os.Hostname()
-	return Circumstances{Host: host, Kernel: kernel(), CPUs: runtime.NumCPU(), Memory: memory(), TimeZone: time.Local.String()}
+	return Circumstances{Host: host, Kernel: kernel(), CPU: processor(), CPUs: runtime.NumCPU(), Memory: memory(), TimeZone: time.Local.String()}
 })
 
 // programs are the digests of files that were hashed, as long as the files look the same.

@@ -4,6 +4,7 @@ package executor_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -348,7 +349,8 @@ func TestMuchOutputKeepsMemoryFlat(t *testing.T) {
 }
 
 func TestEnvironmentSaysWhatRan(t *testing.T) {
-	s := newSet(t, executor.Config{})
+	blobs := &store.Mem{}
+	s := newSet(t, executor.Config{Blobs: blobs})
 	exe, _ := os.ReadFile("/proc/self/exe")
 	e, err := s.Environment(t.Context(), executor.Task{})
 	if err != nil {
@@ -390,6 +392,9 @@ func TestEnvironmentSaysWhatRan(t *testing.T) {
 	}
 	if digest("one") == digest("another") {
 		t.Error("an exchanged program has the digest of the old one")
+	}
+	if _, _, err := blobs.Put(t.Context(), bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
 	}
 	task.Binding.Command.Argv[0], task.Files = "./fit.py", map[string]canon.Digest{"fit.py": canon.Sum(raw)}
 	if e, err := s.Environment(t.Context(), task); err != nil || *e.Identity.Program != (executor.Program{Name: "./fit.py", Digest: canon.Sum(raw)}) {

@@ -34,6 +34,7 @@ type Set struct {
 	command adopting
 	path    string
 	walls   walls
+	blobs   Blobs
 }
 
 // New checks c and makes the executors.
@@ -57,7 +58,7 @@ func New(c Config) (*Set, error) {
 		}
 		handlers[b.Name] = b
 	}
-	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path, walls: newWalls(c)}, nil
+	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path, walls: newWalls(c), blobs: c.Blobs}, nil
 }
 
 // Has says whether this worker can carry b out.

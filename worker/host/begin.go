@@ -41,6 +41,7 @@ type BeginOptions struct {
 	ID      string // the workflow ID
 	Actions []string
 	Model   string        // asked instead of the study's planner
+	Plan    []byte        // the text of the plan that the study names, where that is no file
 	Client  client.Client // asked how another run ended that is an input; else the store's archived histories tell
 }
 
@@ -71,7 +72,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 			b.blob(a.Content[file])
 		}
 	}
-	run.Planner, run.Models = b.planner(study.Study.Planner)
+	run.Planner, run.Models = b.planner(study.Study.Planner, o.Plan)
 	if run.Inputs, err = b.inputs(study, o.Client); err != nil {
 		return nil, err
 	}
@@ -128,8 +129,9 @@ func (b *beginning) inputs(study *schemas.LoadedStudy, c client.Client) ([]recor
 	return inputs, errors.Join(problems.Err(), err, b.err)
 }
 
-// planner pins the planner's file, and says who is asked.
-func (b *beginning) planner(p schemas.Planner) (canon.Digest, []string) {
+// planner pins the planner's file, and says who is asked. A plan that is given stands for
+// the file.
+func (b *beginning) planner(p schemas.Planner, plan []byte) (canon.Digest, []string) {
 	name := p.Plan + p.Scripted // at most one of them is set
 	if name == "" {
 		if p.Model == "" {
@@ -138,7 +140,10 @@ func (b *beginning) planner(p schemas.Planner) (canon.Digest, []string) {
 		}
 		return canon.Digest{}, append([]string{p.Model}, p.Fallbacks...)
 	}
-	text, err := os.ReadFile(b.path(name))
+	text, err := plan, error(nil)
+	if plan == nil {
+		text, err = os.ReadFile(b.path(name))
+	}
 	if err != nil {
 		b.err = errors.Join(b.err, fmt.Errorf("reading the planner's file: %w", err))
 		return canon.Digest{}, []string{""}

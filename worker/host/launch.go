@@ -40,6 +40,7 @@ type LaunchOptions struct {
 	TaskQueue string
 	StoreDir  string   // of the store, for the memo
 	Actions   []string // added to the study's
+	Plan      []byte   // see [BeginOptions]
 	// SearchAttributes says that the server knows [SearchAttributes].
 	SearchAttributes bool
 }
@@ -61,7 +62,7 @@ func Launch(ctx context.Context, c client.Client, s store.Store, study *schemas.
 	case !errors.As(err, &none):
 		return nil, fmt.Errorf("asking whether run %q exists: %w", o.ID, err)
 	}
-	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions, Client: c})
+	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions, Plan: o.Plan, Client: c})
 	if err != nil {
 		return nil, err
 	}
