@@ -176,14 +176,14 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 	tries, losses := 0, 0
 	var last record.Ref // the limit that would have made this turn the last
 	for {
+		if r.state.LastTurn && ctx.Err() != nil { // an older run finds it in the activity that it can't schedule
+			return PlanResult{}, r.cancelled()
+		}
 		if r.state.Candidate >= len(r.state.Models) {
 			if !last.Digest.IsZero() {
 				return PlanResult{}, &end{status: record.LimitReached, reason: last}
 			}
 			return PlanResult{}, &end{status: record.ModelUnavailable, message: fmt.Sprintf("no model answered (asked: %q); see the failed attempts of step %d", r.state.Models, step)}
-		}
-		if ctx.Err() != nil {
-			return PlanResult{}, r.cancelled()
 		}
 		model := r.state.Models[r.state.Candidate]
 		r.at(ctx, fmt.Sprintf("step %d: asking %s", step, model))

@@ -51,7 +51,7 @@ func TestLastTurn(t *testing.T) {
 		{name: "repairs", reason: "1 proposal in a row", turns: []string{a, "text: Let me think."}, set: map[string]string{"/limits/repairs": "1"}, limit: "repairs", partial: true, executed: 1, proposals: 3},
 		{name: "tokens", reason: "the limit of 20000 tokens is reached (14100 used)", turns: []string{a, b}, set: map[string]string{"/limits/tokens": "20000"}, limit: "tokens", partial: true, executed: 1, proposals: 2},
 		{name: "money", reason: "the money limit of 16 EUR is reached (10.1 used)", turns: []string{a, b}, set: map[string]string{"/limits/money": "16", "/planner/prices": prices}, limit: "money", partial: true, executed: 1, proposals: 2},
-		{name: "wall time", reason: "the wall-time limit of 6s is reached", turns: []string{a, proposes(held("b", "work"))}, set: map[string]string{"/limits/wall_time": `"6s"`}, limit: "wall_time", partial: true, executed: 2, proposals: 3},
+		{name: "wall time", reason: "the wall-time limit of 10s is reached", turns: []string{a, proposes(held("b", "work"))}, set: map[string]string{"/limits/wall_time": `"10s"`}, limit: "wall_time", partial: true, executed: 2, proposals: 3},
 		{name: "a result that is whole", turns: []string{a, b}, set: map[string]string{"/limits/steps": "2", "/result/required": `["a"]`}, status: record.Completed, limit: "steps", executed: 1, proposals: 2},
 		{name: "a result that is not accepted", reason: "the limit of 2 steps", turns: []string{a, b}, set: map[string]string{"/limits/steps": "2", "/result/required": `["a"]`, "/accept": `[{"expr":"size(result) > 5"}]`}, limit: "steps", partial: true, executed: 1, proposals: 2},
 		{name: "more calls", reason: "the limit of 2 steps", last: "reply: {" + b + "}", turns: []string{a}, set: map[string]string{"/limits/steps": "2"}, limit: "steps", executed: 1, proposals: 2},
@@ -120,7 +120,7 @@ func TestACancelInTheLastTurn(t *testing.T) {
 	t.Parallel()
 	x := try(t, handsIn("fault: {stall: 10m}", proposes(call("a", "work")), proposes(held("b", "work"))))
 	x.worker("one", workerOptions{})
-	r := x.start(map[string]string{"/limits/wall_time": `"6s"`})
+	r := x.start(map[string]string{"/limits/wall_time": `"10s"`})
 	r.await("the last turn", func() bool { return strings.Contains(describe(r.history()), "3.plan#1") })
 	if err := r.client.CancelWorkflow(t.Context(), r.handle.GetID(), ""); err != nil {
 		t.Fatal(err)
