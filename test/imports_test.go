@@ -75,11 +75,7 @@ var rules = []rule{
 		why: "a planner's request is a pure function of the conversation, so that it can be spelled again from the record",
 	},
 	{
-<<<<<<< HEAD
-		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/internal/canon", "rlam/internal/tree", "rlam/schemas"},
-=======
 		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/activities/executor/confine", "rlam/internal/canon", "rlam/internal/tree", "rlam/schemas"},
->>>>>>> ce6b940 (Let workers, studies and the command line ask for isolation, and write down what it is)
 		why: "an executor runs one attempt; it neither judges nor records",
 	},
 	{
