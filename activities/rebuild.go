@@ -74,7 +74,7 @@ func (a *Activities) chainAt(ctx context.Context, run *pinned, head canon.Digest
 // not what this version would say instead.
 func (a *Activities) reread(ctx context.Context, c *chain, d canon.Digest, p *record.Proposal) error {
 	if !p.Request.IsZero() {
-		var sent Request
+		var sent planner.Kept
 		if err := record.OpenContent(ctx, a.cfg.Store, p.Request, &sent); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ func (a *Activities) ask(ctx context.Context, run *pinned, c *chain, in workflow
 	if err != nil {
 		return nil, err
 	}
-	content := Request{
+	content := planner.Kept{
 		Parent: c.request, Messages: l.fresh, Cut: l.cut, Tools: run.toolsDigest, Model: req.Model, Mode: req.Mode,
 		Temperature: req.Temperature, MaxTokens: req.MaxTokens, Tokens: l.tokens, Body: canon.Sum(body),
 	}

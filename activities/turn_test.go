@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"rlam/activities"
+	"rlam/activities/planner"
 	"rlam/internal/canon"
 	"rlam/internal/journal"
 	"rlam/internal/record"
@@ -46,7 +46,7 @@ func (b *bench) newest(n int) (said string, body canon.Digest) {
 	if err != nil || len(executions) < n {
 		b.t.Fatalf("%d executions, %v; want %d", len(executions), err, n)
 	}
-	var sent activities.Request
+	var sent planner.Kept
 	if err := record.OpenContent(b.t.Context(), b.store, executions[n-1].Intent.Request, &sent); err != nil {
 		b.t.Fatal(err)
 	}

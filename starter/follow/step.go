@@ -38,7 +38,7 @@ type Prompt struct {
 	Tokens      int               `json:"tokens"` // estimated
 	Messages    []planner.Message `json:"messages"`
 	New         int               `json:"new"`     // index of the first message that was not in the prompt before
-	Stubbed     []int             `json:"stubbed"` // indices of those that were shortened to fit
+	Stubbed     []int             `json:"stubbed"` // indices of observations that were sent as one line, to fit
 	Body        canon.Digest      `json:"body"`    // of the exact bytes
 }
 
@@ -169,27 +169,13 @@ func (c Contents) verdicts(ctx context.Context, from []record.Verdict) []Verdict
 	return to
 }
 
-// request is the content of a planner's turn, as package activities writes it: what
-// was new since its parent.
-type request struct {
-	Parent      canon.Digest      `json:"parent"`
-	Messages    []planner.Message `json:"messages"`
-	Stubbed     []int             `json:"stubbed"`
-	Model       string            `json:"model"`
-	Mode        string            `json:"mode"`
-	Temperature float32           `json:"temperature"`
-	MaxTokens   int               `json:"max_tokens"`
-	Tokens      int               `json:"tokens"`
-	Body        canon.Digest      `json:"body"`
-}
-
 // prompt puts a request together with those that came before it, as they were sent.
 func (c Contents) prompt(ctx context.Context, d canon.Digest) (*Prompt, error) {
 	var all []planner.Message
-	var last request
+	var last planner.Kept
 	news := 0
 	for at := d; !at.IsZero(); {
-		var r request
+		var r planner.Kept
 		if err := c.open(ctx, at, &r); err != nil {
 			return nil, err
 		}
@@ -199,13 +185,14 @@ func (c Contents) prompt(ctx context.Context, d canon.Digest) (*Prompt, error) {
 		all = append(append([]planner.Message{}, r.Messages...), all...)
 		at = r.Parent
 	}
+	sent := planner.Shorten(all, last.Cut)
 	p := &Prompt{
 		Digest: d, Model: last.Model, Mode: last.Mode, Temperature: last.Temperature, MaxTokens: last.MaxTokens, Tokens: last.Tokens,
-		Messages: all, New: len(all) - news, Stubbed: last.Stubbed, Body: last.Body,
+		Messages: sent, New: len(sent) - news, Stubbed: []int{}, Body: last.Body,
 	}
-	for _, i := range p.Stubbed {
-		if i < len(p.Messages) {
-			p.Messages[i].Content = p.Messages[i].Stub
+	for i, m := range sent {
+		if m.Stub != "" && m.Content == m.Stub {
+			p.Stubbed = append(p.Stubbed, i)
 		}
 	}
 	return p, nil
