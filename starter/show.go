@@ -54,7 +54,7 @@ type standingMessage struct {
 	Served    bool              `json:"served"` // whether a worker serves an open run
 	TaskQueue string            `json:"task_queue"`
 	Foreign   bool              `json:"own_worker,omitempty"` // it needs a worker with actions of its own
-	Progress  map[string]string `json:"progress,omitempty"` // what the actions that are under way said last, by call
+	Progress  map[string]string `json:"progress,omitempty"`   // what the actions that are under way said last, by call
 	Leftovers []follow.Leftover `json:"leftovers"`
 	Next      []string          `json:"next,omitempty"`
 }
