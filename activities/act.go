@@ -28,6 +28,8 @@ type work struct {
 	bound  *schemas.Bound
 	params json.RawMessage
 	key    canon.Digest
+	// progress hears how far the work is, for whoever watches; nothing of it is recorded.
+	progress func(message string)
 	// cancelled says whether the workflow asks for the attempt's end. It looks at the
 	// attempt's own context: outcomes are written under one that a cancel doesn't reach.
 	cancelled func() bool
@@ -47,12 +49,14 @@ type execution struct {
 // Act makes one attempt of one call, or reports what an earlier attempt of it came
 // to that the workflow has not heard of.
 func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.ActResult, error) {
-	stop := a.heartbeat(ctx)
+	var told progress
+	stop := a.beat(ctx, &told)
 	defer stop()
 	w, err := a.admitted(ctx, in)
 	if err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
+	w.progress = told.tell
 	w.cancelled = func() bool { return cancelRequested(ctx) }
 	if !a.cfg.Executors.Has(w.bound.Pinned.Binding) {
 		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
@@ -209,7 +213,7 @@ func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (w
 	dir := filepath.Join(a.cfg.Scratch, in.ID)
 	defer os.RemoveAll(dir)
 	task := a.task(w, dir)
-	task.ID = in.ID
+	task.ID, task.Progress = in.ID, w.progress
 	h, err := a.cfg.Executors.Start(ctx, task)
 	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
 		// A builtin lives and dies with this process; everything else can outlive it.

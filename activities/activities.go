@@ -19,9 +19,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
@@ -111,6 +114,25 @@ func (a *Activities) Register(r worker.ActivityRegistry) {
 
 // heartbeat tells the server once a second that this worker is alive, and so hears of a cancel.
 func (a *Activities) heartbeat(ctx context.Context) (stop func()) {
+	return a.beat(ctx, &progress{})
+}
+
+// progress is the newest that an action said of how far it is.
+type progress struct{ text atomic.Pointer[string] }
+
+// tell keeps a message of one line: what a program prints may move a terminal's cursor.
+func (p *progress) tell(message string) {
+	message = record.Preview(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(message, "\uFFFD")))
+	p.text.Store(&message)
+}
+
+// beat is heartbeat with an action's progress as details.
+func (a *Activities) beat(ctx context.Context, p *progress) (stop func()) {
 	done := make(chan struct{})
 	var once sync.Once
 	go func() {
@@ -123,7 +145,11 @@ func (a *Activities) heartbeat(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				if text := p.text.Load(); text != nil {
+					activity.RecordHeartbeat(ctx, *text)
+				} else {
+					activity.RecordHeartbeat(ctx)
+				}
 			}
 		}
 	}()

@@ -202,7 +202,7 @@ func (k *commandCheck) outputs() {
 		at := joinIndex(commandAt+"/out", i)
 		k.artifactName(at+"/name", o.Name, names)
 		if !fs.ValidPath(strings.TrimSuffix(o.Path, "/")) || o.Path == "." || strings.ContainsRune(o.Path, '\\') || strings.ContainsFunc(o.Path, unicode.IsControl) {
-			k.refuse(at+"/path", "", `a path below the attempt's folder; "." is left to you to name what is wanted`, "%q leads elsewhere", o.Path)
+			k.refuse(at+"/path", "", "a path below the attempt's folder", "%q leads elsewhere", o.Path)
 		}
 		if _, err := path.Match(o.Path, ""); err != nil {
 			k.refuse(at+"/path", "", "", "the pattern %q can't be read: %v", o.Path, err)

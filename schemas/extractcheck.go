@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -113,7 +114,7 @@ func (k *commandCheck) typed(at, way string, e Extract, f field) {
 		f = field{items}
 	}
 	if !slices.ContainsFunc(scalarTypes, f.is) {
-		k.refuse(at, "", "one type of "+strings.Join(scalarTypes, ", "), "returns says that it is %s, which can't be read from text", f.describe())
+		k.refuse(at, "", "one type of "+strings.Join(scalarTypes, ", "), "returns says that it is %s, which can't be read from text", cmp.Or(f.describe(), "of any type"))
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,6 +54,7 @@ type standingMessage struct {
 	Served    bool              `json:"served"` // whether a worker serves an open run
 	TaskQueue string            `json:"task_queue"`
 	Foreign   bool              `json:"own_worker,omitempty"` // it needs a worker with actions of its own
+	Progress  map[string]string `json:"progress,omitempty"`   // what the actions that are under way said last, by call
 	Leftovers []follow.Leftover `json:"leftovers"`
 	Next      []string          `json:"next,omitempty"`
 }
@@ -92,6 +95,9 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 		if m.Served, err = c.served(ctx, l.TaskQueue); err != nil {
 			return err
 		}
+		if m.Progress, err = c.progress(ctx, l.ID); err != nil {
+			return err
+		}
 		m.Foreign = foreign(l.TaskQueue, l.StoreDir)
 		m.Next = []string{a.program() + " resume " + l.ID}
 	} else if s != nil {
@@ -100,6 +106,24 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 	a.printer.Print(*account.End)
 	a.printer.Print(m)
 	return nil
+}
+
+// progress is what the calls under way said last of how far they are: the newest
+// heartbeats, which are in no history.
+func (c *connection) progress(ctx context.Context, id string) (map[string]string, error) {
+	d, err := c.client.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return nil, fmt.Errorf("asking for the progress of run %q: %w", id, err)
+	}
+	said := map[string]string{}
+	for _, p := range d.GetPendingActivities() {
+		var text string
+		call, _, _ := strings.Cut(p.GetActivityId(), "#")
+		if p.GetHeartbeatDetails() != nil && host.DataConverter().FromPayloads(p.GetHeartbeatDetails(), &text) == nil && text != "" {
+			said[call] = text
+		}
+	}
+	return said, nil
 }
 
 // archive keeps the histories of a closed run in its store, where its worker could not:

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,9 @@ func (p *textPrinter) standing(m standingMessage) {
 	}
 	if !m.Open {
 		return
+	}
+	for _, call := range slices.Sorted(maps.Keys(m.Progress)) {
+		p.printf("%s%s %s\n", callColumn, call, p.dim.Render(oneLine(m.Progress[call], max(20, p.width-len(callColumn)-len(call)-1))))
 	}
 	switch {
 	case m.Served:

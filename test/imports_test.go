@@ -40,6 +40,10 @@ var rules = []rule{
 		why: "a store keeps bytes and doesn't know what they mean",
 	},
 	{
+		of: []string{"rlam/internal/tree"}, not: []string{"rlam/"}, but: []string{"rlam/internal/canon"},
+		why: "a folder's manifest is checked by whoever has its bytes",
+	},
+	{
 		of: []string{"rlam/internal/record", "rlam/internal/journal"}, not: []string{"rlam/"},
 		but: []string{"rlam/internal/canon", "rlam/internal/store"},
 		why: "a reviewer reads chain and journal without an engine",

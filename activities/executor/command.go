@@ -8,8 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -37,8 +41,30 @@ type commands struct {
 	running running[*execution]
 }
 
-func newCommands(c Config) adopting {
+func newCommands(c Config) commander {
 	return &commands{blobs: c.Blobs, path: c.Path, maxLog: c.MaxLog, walls: newWalls(c)}
+}
+
+// probe runs a command that describes a program's environment, in a scratch folder and
+// with nothing to read, and returns what it prints on stdout.
+func (c *commands) probe(ctx context.Context, t Task, argv []string) (string, error) {
+	scratch, err := os.MkdirTemp("", "rlam-probe-")
+	if err != nil {
+		return "", fmt.Errorf("making a folder for the probe: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	blobs := &small{}
+	one := &commands{blobs: blobs, path: c.path, maxLog: maxProbe / 2, walls: c.walls}
+	r, err := Run(ctx, one, probeTask(t, argv, filepath.Join(scratch, "attempt")))
+	if err != nil {
+		return "", whyProbeFailed(err)
+	}
+	said, err := blobs.Get(ctx, r.Artifacts[0].Digest)
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(said)
+	return strings.ToValidUTF8(string(text), "\uFFFD"), err
 }
 
 // execution is a program at work.

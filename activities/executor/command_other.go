@@ -15,13 +15,17 @@ const commandsRun = false
 
 type noCommands struct{}
 
-func newCommands(Config) adopting { return noCommands{} }
+func newCommands(Config) commander { return noCommands{} }
 
 func (noCommands) Start(context.Context, Task) (Handle, error)       { return Handle{}, ErrNoBinding }
 func (noCommands) Wait(context.Context, Handle) error                { return ErrLost }
 func (noCommands) Collect(context.Context, Handle) (Result, error)   { return Result{}, ErrLost }
 func (noCommands) Cancel(context.Context, Handle) error              { return ErrElsewhere }
 func (noCommands) Adopt(context.Context, Handle, Task) (bool, error) { return false, nil }
+
+func (noCommands) probe(context.Context, Task, []string) (string, error) {
+	return "", errors.ErrUnsupported
+}
 
 // startOf knows this process only.
 func startOf(pid int) (string, error) {

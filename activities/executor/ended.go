@@ -90,7 +90,20 @@ func (e *execution) output(ctx context.Context, o *outputs, failed bool) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	members := make(map[string]any)
+	members, err := e.members(ctx, o, returns, failed)
+	if err != nil {
+		return nil, err
+	}
+	made.name(members, returns)
+	if failed && len(members) == 0 {
+		return nil, nil
+	}
+	return canon.Marshal(members)
+}
+
+// members are the output's, handles of out apart.
+func (e *execution) members(ctx context.Context, o *outputs, returns marks, failed bool) (map[string]any, error) {
+	cmd := e.task.Binding.Command
 	if cmd.Result == nil && o.has("result.json") {
 		value, err := o.written(ctx, returns)
 		if err != nil {
@@ -100,12 +113,13 @@ func (e *execution) output(ctx context.Context, o *outputs, failed bool) ([]byte
 		if !ok {
 			return nil, invalid("reading result.json: it is no object, to which the handles of out could be added")
 		}
-		members = object
+		return object, nil
 	}
 	x := extractor{outputs: o, readings: e.readings, returns: returns, streams: make(map[string]string)}
 	for stream, k := range e.kept {
 		x.streams[stream] = k.file.Name()
 	}
+	members := make(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(cmd.Result)) {
 		value, err := x.member(name, cmd.Result[name])
 		switch f := (*Failure)(nil); {
@@ -116,11 +130,7 @@ func (e *execution) output(ctx context.Context, o *outputs, failed bool) ([]byte
 			members[name] = value
 		}
 	}
-	made.name(members, returns)
-	if failed && len(members) == 0 {
-		return nil, nil
-	}
-	return canon.Marshal(members)
+	return members, nil
 }
 
 // artifacts collects stdout and what out names.

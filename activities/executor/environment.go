@@ -39,6 +39,9 @@ type Identity struct {
 	Prefix    *Program          `json:"prefix,omitempty"`    // the first of what a command has before its program
 	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
+	Probes    []Probe           `json:"probes,omitempty"`    // of a command: what its binding has asked for
+
+	FixedAddresses bool `json:"fixed_addresses,omitempty"` // of a command: without address-space randomisation
 
 	Confinement *Confinement `json:"confinement,omitempty"` // of a command that was kept apart
 
@@ -92,6 +95,15 @@ type Circumstances struct {
 
 // Environment is the environment of t's attempt on this worker.
 func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
+	e, err := s.describe(ctx, t)
+	if f := (*Failure)(nil); errors.As(err, &f) && f.Type == TypeProbeFailed {
+		err = nil // the identity says so, of an attempt that has failed for it
+	}
+	return e, err
+}
+
+// describe is Environment. If a probe failed it is a *Failure, and the identity says which.
+func (s *Set) describe(ctx context.Context, t Task) (Env, error) {
 	e := Env{
 		Identity:      Identity{OS: runtime.GOOS, Arch: runtime.GOARCH, Instructions: instructions()},
 		Circumstances: circumstances(),
@@ -117,6 +129,7 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 		delete(e.Identity.Variables, name)
 	}
 	e.Identity.Passed = slices.Sorted(slices.Values(cmd.Pass))
+	e.Identity.FixedAddresses = cmd.FixedAddresses
 	if len(cmd.Prefix) > 0 {
 		if e.Identity.Prefix, err = programOf(ctx, t, cmd.Prefix, search); err != nil {
 			return Env{}, fmt.Errorf("describing the prefix of %q: %w", t.Action, err)
@@ -132,7 +145,8 @@ func (s *Set) Environment(ctx context.Context, t Task) (Env, error) {
 	if err := s.loaded(ctx, t, search, &e.Identity); err != nil {
 		return Env{}, fmt.Errorf("describing what the program of %q loads: %w", t.Action, err)
 	}
-	return e, nil
+	e.Identity.Probes, err = s.prober.probes(ctx, t, e.Identity.Program)
+	return e, err
 }
 
 func programOf(ctx context.Context, t Task, argv []string, search string) (*Program, error) {

@@ -194,20 +194,14 @@ func (x extractor) tabled(e schemas.Extract, typ string) (any, error) {
 	}
 	defer r.Close()
 	rows := newTable(r, e.CSV.Separator)
-	column := e.CSV.Column.Number - 1
-	if name := e.CSV.Column.Name; name != "" {
-		header, err := rows.next()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, err
-		}
-		if column = slices.Index(header, name); column < 0 {
-			return nil, fmt.Errorf("%w: the header has no column %q: %q", errNotThere, name, head(strings.Join(header, ", "), 200))
-		}
+	column, err := rows.column(e.CSV.Column)
+	if err != nil {
+		return nil, err
 	}
 	var found string
 	var list []string
 	size, n := 0, 0
-	for {
+	for n == 0 || n != e.CSV.Row.Number {
 		row, err := rows.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -220,14 +214,12 @@ func (x extractor) tabled(e schemas.Extract, typ string) (any, error) {
 			return nil, fmt.Errorf("row %d has %d cells, and column %d is asked for", n, len(row), column+1)
 		}
 		found = strings.Clone(row[column])
-		if e.All {
-			list = append(list, found)
-			if size += len(found) + 2; size > maxResult {
-				return nil, fmt.Errorf("the column has more than %d bytes; large data is for artifacts", maxResult)
-			}
+		if !e.All {
+			continue
 		}
-		if n == e.CSV.Row.Number {
-			break
+		list = append(list, found)
+		if size += len(found) + 2; size > maxResult {
+			return nil, fmt.Errorf("the column has more than %d bytes; large data is for artifacts", maxResult)
 		}
 	}
 	switch {
@@ -262,6 +254,22 @@ func newTable(r io.Reader, separator string) *table {
 		t.csv.Comma, t.csv.TrimLeadingSpace = '\t', false
 	}
 	return t
+}
+
+// column is the index of a column; one that has a name is looked for in the header.
+func (t *table) column(p schemas.Place) (int, error) {
+	if p.Name == "" {
+		return p.Number - 1, nil
+	}
+	header, err := t.next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	i := slices.Index(header, p.Name)
+	if i < 0 {
+		return 0, fmt.Errorf("%w: the header has no column %q: %q", errNotThere, p.Name, head(strings.Join(header, ", "), 200))
+	}
+	return i, nil
 }
 
 // next is the next row that isn't empty; io.EOF after the last.

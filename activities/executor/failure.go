@@ -23,6 +23,7 @@ const (
 	TypeAbandoned     = "rlam.Abandoned"     // the handler didn't return when told to, and may still be running
 	TypeNotStarted    = "rlam.NotStarted"    // there is no such program, or it can't be run
 	TypeNoIsolation   = "rlam.NoIsolation"   // it must be kept apart more than this worker can: nothing has run
+	TypeProbeFailed   = "rlam.ProbeFailed"   // a command that describes the program's environment failed
 )
 
 const (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -146,49 +147,67 @@ func (f folder) text(ctx context.Context, d canon.Digest, limit int64) ([]byte, 
 func asCSV(raw json.RawMessage) ([]byte, error) {
 	var rows []json.RawMessage
 	if err := json.Unmarshal(raw, &rows); err != nil {
-		return nil, fmt.Errorf("it is no array")
+		return nil, errors.New("it is no array")
 	}
-	var objects []map[string]json.RawMessage
 	var table [][]string
+	cells := func(row json.RawMessage) (list []json.RawMessage, err error) {
+		return list, json.Unmarshal(row, &list)
+	}
 	if len(rows) > 0 && rows[0][0] == '{' {
-		if err := json.Unmarshal(raw, &objects); err != nil {
-			return nil, fmt.Errorf("its rows are not all objects")
+		header, err := headerOf(rows)
+		if err != nil {
+			return nil, err
 		}
-		names := map[string]bool{}
-		for _, o := range objects {
-			for name := range o {
-				names[name] = true
-			}
-		}
-		header := slices.Sorted(maps.Keys(names))
 		table = append(table, header)
-		for i, o := range objects {
-			row := make([]string, len(header))
-			for j, name := range header {
-				var err error
-				if row[j], err = cell(o[name]); err != nil {
-					return nil, fmt.Errorf("row %d, column %q %w", i+1, name, err)
-				}
+		cells = func(row json.RawMessage) ([]json.RawMessage, error) {
+			var object map[string]json.RawMessage
+			err := json.Unmarshal(row, &object)
+			list := make([]json.RawMessage, len(header))
+			for i, name := range header {
+				list[i] = object[name]
 			}
-			table = append(table, row)
+			return list, err
 		}
-		return encodeCSV(table)
 	}
 	for i, r := range rows {
-		var cells []json.RawMessage
-		if err := json.Unmarshal(r, &cells); err != nil {
-			return nil, fmt.Errorf("row %d is no array", i+1)
+		list, err := cells(r)
+		if err != nil {
+			return nil, fmt.Errorf("row %d is not like the first", i+1)
 		}
-		row := make([]string, len(cells))
-		for j, c := range cells {
-			var err error
-			if row[j], err = cell(c); err != nil {
-				return nil, fmt.Errorf("row %d, column %d %w", i+1, j+1, err)
-			}
+		row, err := texts(list)
+		if err != nil {
+			return nil, fmt.Errorf("row %d: %w", i+1, err)
 		}
 		table = append(table, row)
 	}
 	return encodeCSV(table)
+}
+
+// headerOf are the names of all rows, which are objects, sorted.
+func headerOf(rows []json.RawMessage) ([]string, error) {
+	all := map[string]bool{}
+	for i, r := range rows {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(r, &object); err != nil {
+			return nil, fmt.Errorf("row %d is no object, and the first is one", i+1)
+		}
+		for name := range object {
+			all[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), nil
+}
+
+// texts are the cells of a row as a table spells them.
+func texts(cells []json.RawMessage) ([]string, error) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		var err error
+		if row[i], err = cell(c); err != nil {
+			return nil, fmt.Errorf("column %d %w", i+1, err)
+		}
+	}
+	return row, nil
 }
 
 // cell is a value as a table spells it.

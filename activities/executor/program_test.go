@@ -83,7 +83,7 @@ func program(name string, args []string) int {
 		write("error.json", `{"type":"lab.Denied","message":"token `+os.Getenv(args[0])+`"}`)
 		return 1
 	case "tree": // children in the group, out of the group, deaf and with the environment wiped
-		return tree(args[0], args[1] == "stay")
+		return family(args[0], args[1] == "stay")
 	case "leaf":
 		if args[1] == "deaf" {
 			signal.Ignore(syscall.SIGTERM)
@@ -110,8 +110,8 @@ func program(name string, args []string) int {
 	return 0
 }
 
-// tree starts leaves, each of which connects to the socket and stays.
-func tree(socket string, stay bool) int {
+// family starts leaves, each of which connects to the socket and stays.
+func family(socket string, stay bool) int {
 	exe, _ := os.Executable()
 	var leaves []*exec.Cmd
 	for _, kind := range []string{"heeding", "deaf", "session", "wiped"} {

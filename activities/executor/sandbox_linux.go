@@ -37,6 +37,7 @@ var system = []string{
 	"/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/magic", "/etc/mime.types",
 	"/etc/nsswitch.conf", "/etc/openmpi", "/etc/passwd", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
 	"/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/timezone", "/sys/devices/system",
+	"/var/lib/dpkg", "/var/lib/rpm", // which packages there are, for probes
 }
 
 // apart has a program live in namespaces of its own, without capabilities, unable to

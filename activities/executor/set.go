@@ -31,7 +31,8 @@ const standardPath = "/usr/local/bin:/usr/bin:/bin"
 // one whose it is.
 type Set struct {
 	builtin *builtins
-	command adopting
+	command commander
+	prober  prober
 	path    string
 	walls   walls
 	blobs   Blobs
@@ -58,7 +59,11 @@ func New(c Config) (*Set, error) {
 		}
 		handlers[b.Name] = b
 	}
-	return &Set{builtin: newBuiltins(handlers, c), command: newCommands(c), path: c.Path, walls: newWalls(c), blobs: c.Blobs}, nil
+	command := newCommands(c)
+	return &Set{
+		builtin: newBuiltins(handlers, c), command: command, prober: prober{run: command.probe},
+		path: c.Path, walls: newWalls(c), blobs: c.Blobs,
+	}, nil
 }
 
 // Has says whether this worker can carry b out.
@@ -70,6 +75,12 @@ func (s *Set) Has(b schemas.Binding) bool {
 type adopting interface {
 	Executor
 	Adopter
+}
+
+// commander is what runs programs.
+type commander interface {
+	adopting
+	probe(ctx context.Context, t Task, argv []string) (output string, err error)
 }
 
 func (s *Set) forBinding(b schemas.Binding) (adopting, error) {
@@ -100,6 +111,12 @@ func (s *Set) Start(ctx context.Context, t Task) (Handle, error) {
 	e, err := s.forBinding(t.Binding)
 	if err != nil {
 		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
+	}
+	if t.Binding.Command != nil && len(t.Binding.Command.Probe) > 0 {
+		// Nothing runs in an environment that can't be told.
+		if _, err := s.describe(ctx, t); err != nil {
+			return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
+		}
 	}
 	return e.Start(ctx, t)
 }
