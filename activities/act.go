@@ -196,16 +196,12 @@ func (a *Activities) intent(ctx context.Context, w *work) journal.Intent {
 }
 
 func (a *Activities) task(w *work, dir string) executor.Task {
-	needs := w.bound.Action.Resources
-	return executor.Task{
-		Call: w.in.Call, Attempt: w.in.Attempt, Action: w.call.Action,
-		Binding: w.bound.Pinned.Binding, Files: w.bound.Pinned.Digests,
-		Params: w.params, Takes: w.bound.Action.Params, Returns: w.bound.Action.Returns,
-		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Timeout: time.Duration(w.bound.Action.Timeout),
-		Blobs:     newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses),
-		Isolation: w.run.study.Study.Isolation.Stronger(w.bound.Action.Isolation), Network: w.bound.Action.Network,
-		CPUs: needs.CPUs, Memory: int64(needs.Memory), FileSize: int64(needs.FileSize),
-	}
+	t := executor.NewTask(w.bound, w.run.study.Study.Isolation)
+	t.Call, t.Attempt, t.Action = w.in.Call, w.in.Attempt, w.call.Action
+	t.Params, t.Seed = w.params, w.run.seed(w.bound, w.in.Call)
+	t.Dir, t.IdempotencyKey = dir, w.key.Hex()
+	t.Blobs = newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses)
+	return t
 }
 
 // execute begins the work of an intent that has just been written.

@@ -15,8 +15,8 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/record"
 	"rlam/internal/store"
-	"rlam/schemas"
 	"rlam/starter/follow"
+	"rlam/worker/host"
 )
 
 // environmentOptions are the flags of environment and environment diff.
@@ -243,11 +243,12 @@ func (e *environments) attempt(ctx context.Context, l *located, id string, n int
 	if p.Env, err = readEnvironment(ctx, s, at.Environment); err != nil {
 		return nil, err
 	}
-	_, bound, err := pinnedAction(ctx, s, l.Record, call.Action)
+	study, bound, err := pinnedAction(ctx, s, l.Record, call.Action)
 	if err != nil {
 		return nil, err
 	}
-	p.task, p.blobs = taskOf(bound), s
+	task := executor.NewTask(bound, study.Isolation)
+	p.task, p.blobs = &task, s
 	return p, nil
 }
 
@@ -281,11 +282,6 @@ func notFound(format string, args ...any) error {
 	return &codedError{exitNotFound, fmt.Errorf(format, args...)}
 }
 
-// taskOf is as much of an attempt as an environment depends on.
-func taskOf(b *schemas.Bound) *executor.Task {
-	return &executor.Task{Action: b.ID(), Binding: b.Pinned.Binding, Files: b.Pinned.Digests}
-}
-
 // machine is this one, as an attempt of the other side's action would find it.
 func (e *environments) machine(ctx context.Context, other *placed) (*placed, error) {
 	task := &executor.Task{}
@@ -296,11 +292,8 @@ func (e *environments) machine(ctx context.Context, other *placed) (*placed, err
 		}
 		p.Action = other.Action
 	}
-	set, err := executor.New(executor.Config{Blobs: p.blobs})
-	if err != nil {
-		return nil, err
-	}
-	if p.Env, err = set.Environment(ctx, *task); err != nil {
+	var err error
+	if p.Env, err = host.ReadWalls(e.getenv).Environment(ctx, p.blobs, *task); err != nil {
 		return nil, fmt.Errorf("looking up on this machine what %q runs: %w", p.Action, err)
 	}
 	p.Digest, _, err = canon.Of(p.Env)

@@ -55,6 +55,18 @@ func (t Task) blobs(executors Blobs) Blobs {
 	return executors
 }
 
+// NewTask is the part of a task that follows from its action: all that an environment
+// depends on. The isolation is the least that the study asks for.
+func NewTask(b *schemas.Bound, isolation schemas.Isolation) Task {
+	needs := b.Action.Resources
+	return Task{
+		Action: b.ID(), Binding: b.Pinned.Binding, Files: b.Pinned.Digests,
+		Takes: b.Action.Params, Returns: b.Action.Returns, Timeout: time.Duration(b.Action.Timeout),
+		Isolation: isolation.Stronger(b.Action.Isolation), Network: b.Action.Network,
+		CPUs: needs.CPUs, Memory: int64(needs.Memory), FileSize: int64(needs.FileSize),
+	}
+}
+
 // Handle names work that was started, so that it can be found again. It is JSON, and
 // means something to another process of the same machine.
 type Handle struct {

@@ -100,7 +100,7 @@ var rank = map[schemas.Class]int{schemas.Bitwise: 0, schemas.Tolerance: 1, schem
 func (f Finding) against(declared schemas.Grade, beyond bool) Finding {
 	f.Declared, f.Judgement = declared, Fits
 	switch {
-	case declared.Class == schemas.Ignore || declared.Class == schemas.Unrepeatable:
+	case declared.Class == schemas.Ignore:
 		// Nothing was promised that agreement or difference could break.
 	case rank[f.Class] > rank[declared.Class], beyond:
 		f.Judgement = TooStrong

@@ -24,8 +24,21 @@ func ReadWalls(getenv func(string) string) Walls {
 
 // executors completes the configuration of a worker's executors. No sandbox shows the store.
 func (w Walls) executors(c executor.Config, store string) executor.Config {
-	c.Isolation, c.Readable, c.Hidden = w.Least, w.Readable, []string{store}
+	c.Isolation, c.Readable = w.Least, w.Readable
+	if store != "" {
+		c.Hidden = []string{store}
+	}
 	return c
+}
+
+// Environment is where an attempt of t would run if this process were its worker. blobs
+// holds the binding's scripts.
+func (w Walls) Environment(ctx context.Context, blobs executor.Blobs, t executor.Task) (executor.Env, error) {
+	set, err := executor.New(w.executors(executor.Config{Blobs: blobs}, ""))
+	if err != nil {
+		return executor.Env{}, err
+	}
+	return set.Environment(ctx, t)
 }
 
 // Check says why a worker on this machine couldn't carry out an action of a study, as far
