@@ -72,6 +72,8 @@ func (p *textPrinter) Print(m message) {
 		p.environment(m)
 	case environmentDiff:
 		p.environmentDiff(m)
+	case writtenAction:
+		p.written(m)
 	case repeated:
 		p.repeated(m)
 	case version:

@@ -28,3 +28,17 @@ func (p *textPrinter) shownAction(m shownAction) {
 	p.heading("Binding")
 	p.data(follow.Value{Value: m.Binding})
 }
+
+// written says that an action file was written, and what to do with it.
+func (p *textPrinter) written(m writtenAction) {
+	p.printf("Wrote %s for %s.\n", p.bold.Render(m.File), m.Script)
+	for _, param := range m.Params {
+		kind := param.Type
+		if param.File {
+			kind = "file"
+		}
+		p.printf("%s%s %s\n", callColumn, param.Name, p.dim.Render(oneLine(kind+"  "+param.Help, max(1, p.width-len(param.Name)-3))))
+	}
+	p.block("", "Fill in what its comments ask for; a call needs each parameter that stands in argv. Then:", unstyled)
+	p.commands(m.Next)
+}
