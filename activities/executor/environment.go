@@ -39,7 +39,7 @@ type Identity struct {
 	Prefix    *Program          `json:"prefix,omitempty"`    // the first of what a command has before its program
 	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
-	Probes    []Probe           `json:"probes,omitempty"`    // of a command: what its binding has asked for
+	Probes    map[string]Probe  `json:"probes,omitempty"`    // of a command: what its binding has asked for, by command line
 
 	FixedAddresses bool `json:"fixed_addresses,omitempty"` // of a command: without address-space randomisation
 

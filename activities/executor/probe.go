@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"rlam/internal/canon"
 	"rlam/schemas"
@@ -21,9 +23,20 @@ const (
 
 // Probe is what a command of the binding said of the program's environment.
 type Probe struct {
-	Argv   []string `json:"argv"`
-	Output string   `json:"output,omitempty"`
-	Failed string   `json:"failed,omitempty"` // why there is no output
+	Output string `json:"output,omitempty"`
+	Failed string `json:"failed,omitempty"` // why there is no output
+}
+
+// probeName is a probe's command line as people write it: arguments that hold more than
+// a word are in quotes.
+func probeName(argv []string) string {
+	words := make([]string, len(argv))
+	for i, arg := range argv {
+		if words[i] = arg; arg == "" || strings.ContainsFunc(arg, func(r rune) bool { return unicode.IsSpace(r) || r == '"' }) {
+			words[i] = strconv.Quote(arg)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // prober runs the probes of bindings, and remembers what they said as long as the worker
@@ -37,19 +50,20 @@ type prober struct {
 	said map[canon.Digest]string
 }
 
-// probes are what t's binding has probed. The error is a *Failure if one failed.
-func (p *prober) probes(ctx context.Context, t Task, program *Program) ([]Probe, error) {
-	var all []Probe
+// probes are what t's binding has probed, by command line. The error is a *Failure if one
+// failed.
+func (p *prober) probes(ctx context.Context, t Task, program *Program) (map[string]Probe, error) {
+	all := make(map[string]Probe)
 	var failure error
 	for _, argv := range t.Binding.Command.Probe {
-		probe := Probe{Argv: argv}
+		var probe Probe
 		var err error
 		if probe.Output, err = p.ask(ctx, t, argv, program); err != nil {
 			probe.Failed = err.Error()
 			failure = errors.Join(failure, &Failure{Type: TypeProbeFailed, Message: fmt.Sprintf(
-				"the probe %q, which describes the program's environment, failed: %v; make it work on this machine, or take it out of the action's probe", strings.Join(argv, " "), err)})
+				"the probe %q, which describes the program's environment, failed: %v; make it work on this machine, or take it out of the action's probe", probeName(argv), err)})
 		}
-		all = append(all, probe)
+		all[probeName(argv)] = probe
 	}
 	return all, failure
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -331,7 +332,8 @@ func TestProbesJoinTheIdentity(t *testing.T) {
 		t.Fatal(f)
 	}
 	env, err := s.Environment(t.Context(), task)
-	if err != nil || len(env.Identity.Probes) != 1 || env.Identity.Probes[0].Output != "tool 1.2 C.UTF-8\n" {
+	const name = `/bin/sh -c "echo once >> \"$COUNT\"; cat; echo \"$PWD\" >&2; echo tool 1.2 $LC_ALL"`
+	if err != nil || len(env.Identity.Probes) != 1 || env.Identity.Probes[name].Output != "tool 1.2 C.UTF-8\n" {
 		t.Errorf("probes %+v, %v", env.Identity.Probes, err)
 	}
 	if b, _ := os.ReadFile(count); string(b) != "once\n" {
@@ -346,7 +348,7 @@ func TestProbesJoinTheIdentity(t *testing.T) {
 		if _, f := outcome(t, s, task); f == nil || f.Type != executor.TypeProbeFailed || !strings.Contains(f.Message, word) {
 			t.Errorf("%s: %v", script, f)
 		}
-		if env, err := s.Environment(t.Context(), task); err != nil || !strings.Contains(env.Identity.Probes[0].Failed, word) {
+		if env, err := s.Environment(t.Context(), task); err != nil || !strings.Contains(env.Identity.Probes["/bin/sh -c "+strconv.Quote(script)].Failed, word) {
 			t.Errorf("%s: identity %+v, %v", script, env.Identity.Probes, err)
 		}
 		if _, err := os.Stat(filepath.Join(task.Dir, "work")); err == nil {
