@@ -69,7 +69,7 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("waiting for another execution of call %s: %w", in.Call, err))
 	}
 	defer unlock()
-
+	var giveBack func()
 	for {
 		executions, err := a.journal.Executions(ctx, w.key)
 		if err != nil {
@@ -77,6 +77,12 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 		}
 		if result, err, known := a.known(ctx, w, executions); known {
 			return result, err
+		}
+		if giveBack == nil {
+			if giveBack, err = a.take(ctx, w, told.tell); err != nil {
+				return workflows.ActResult{}, a.trouble(ctx, err)
+			}
+			defer giveBack()
 		}
 		in, err := a.journal.Begin(ctx, a.intent(ctx, w), len(executions)+1)
 		if errors.Is(err, journal.ErrTaken) {

@@ -5,7 +5,8 @@
 //	plan.go     closes a step, asks the planner, judges, appends the proposal
 //	turn.go     spells the question to the planner, within what the limits leave
 //	judge.go    judges a call whose sources have run since
-//	act.go      one attempt of one call; contact.go: without the server for a while
+//	act.go      one attempt of one call; contact.go: without the server for a while;
+//	            resources.go: waiting for what it takes
 //	seal.go     closes the chain, or only a step
 //	chain.go    what a chain amounts to at its head; rebuild.go: reading it from the store
 //	step.go     the record of a step, and what the planner is told of it
@@ -16,6 +17,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +32,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
+	"rlam/activities/capacity"
 	"rlam/activities/executor"
 	"rlam/activities/planner"
 	"rlam/internal/canon"
@@ -50,6 +53,12 @@ type Config struct {
 	// Closing is told of a Temporal run that is about to close: it was sealed, or
 	// continues as new. Optional.
 	Closing func(run canon.Digest, workflowID, temporalRunID string)
+	// Room is what the attempts that run at once may take together of those resources that
+	// actions declare; what the machine or the container has if zero.
+	Room capacity.Room
+	// Patience is how long a call waits here for what it takes before it is handed back; 10 min,
+	// and no more.
+	Patience time.Duration
 	// StopGrace is how long work may go on when the worker is told to stop; 2 s.
 	StopGrace time.Duration
 }
@@ -72,6 +81,8 @@ type Activities struct {
 	cfg     Config
 	journal journal.Journal
 	gate    *schemas.Gate
+	pool    *capacity.Pool
+	names   capacity.Names // that attempts of this worker use alone
 
 	mu        sync.Mutex
 	runs      map[canon.Digest]*pinned
@@ -93,11 +104,16 @@ func New(c Config) (*Activities, error) {
 	if c.StopGrace == 0 {
 		c.StopGrace = 2 * time.Second
 	}
+	if c.Patience == 0 || c.Patience > patience {
+		c.Patience = patience
+	}
+	machine := capacity.Machine(executor.MachineMemory())
+	c.Room.CPUs, c.Room.Memory = cmp.Or(c.Room.CPUs, machine.CPUs), cmp.Or(c.Room.Memory, machine.Memory)
 	if c.Models.Client == nil {
 		c.Models.Client = &planner.Client{MaxResponse: maxResponse}
 	}
 	return &Activities{
-		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(),
+		cfg: c, journal: journal.Journal{Store: c.Store}, gate: schemas.NewGate(), pool: capacity.NewPool(c.Room),
 		runs: map[canon.Digest]*pinned{},
 	}, nil
 }
@@ -134,7 +150,6 @@ func (p *progress) tell(message string) {
 // beat is heartbeat with an action's progress as details.
 func (a *Activities) beat(ctx context.Context, p *progress) (stop func()) {
 	done := make(chan struct{})
-	var once sync.Once
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -153,7 +168,7 @@ func (a *Activities) beat(ctx context.Context, p *progress) (stop func()) {
 			}
 		}
 	}()
-	return func() { once.Do(func() { close(done) }) }
+	return sync.OnceFunc(func() { close(done) })
 }
 
 // stopping closes when the worker was told to stop and the grace is over.

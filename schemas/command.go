@@ -188,7 +188,7 @@ var claimable = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}(\.[A-Za-z][A-Za
 // engineOnly are types that say something about the engine. An action that could give
 // them could pass an effect in doubt for a plain failure, or end a run as if cancelled.
 var engineOnly = map[string]bool{
-	"rlam.Panic": true, "rlam.Timeout": true, "rlam.Cancelled": true, "rlam.Abandoned": true, "rlam.NotStarted": true, "rlam.NoIsolation": true,
+	"rlam.Panic": true, "rlam.Timeout": true, "rlam.Cancelled": true, "rlam.Abandoned": true, "rlam.NotStarted": true, "rlam.NoIsolation": true, "rlam.Busy": true,
 	"rlam.ExitStatus": true, "rlam.Signalled": true, "rlam.ProbeFailed": true, "rlam.InDoubt": true, "rlam.Lost": true,
 }
 

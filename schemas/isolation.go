@@ -39,8 +39,7 @@ func (d *document) checkIsolation(a Action, b Binding) {
 		name string
 		set  bool
 	}{
-		{"isolation", a.Isolation.rank() > 0}, {"network", a.Network},
-		{"resources/memory", a.Resources.Memory > 0}, {"resources/file_size", a.Resources.FileSize > 0},
+		{"isolation", a.Isolation.rank() > 0}, {"network", a.Network}, {"resources/file_size", a.Resources.FileSize > 0},
 	} {
 		if m.set {
 			d.refuse("/"+m.name, "", `"run": {"command": …}`, "only a command can be kept apart: what else carries the action out lives in the worker")

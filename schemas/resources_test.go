@@ -35,11 +35,11 @@ func TestIsolationOfActionFiles(t *testing.T) {
 		text, problem string
 	}{
 		{`isolation: sandbox, network: true, resources: {cpus: 2, memory: 1.5GiB, file_size: 10, exclusive: the-laser.2}, run: {command: {argv: [x]}}}`, ""},
-		{`resources: {cpus: 2, exclusive: laser}, run: {builtin: x}}`, ""},
+		{`resources: {cpus: 2, memory: 1GiB, exclusive: laser}, run: {builtin: x}}`, ""},
 		{`isolation: none, run: {builtin: x}}`, ""},
 		{`isolation: sandbox, run: {builtin: x}}`, "/isolation"},
 		{`network: true, run: {builtin: x}}`, "/network"},
-		{`resources: {memory: 1GiB}, run: {builtin: x}}`, "/resources/memory"},
+		{`resources: {file_size: 1GiB}, run: {builtin: x}}`, "/resources/file_size"},
 		{`isolation: container, run: {command: {argv: [x]}}}`, "/isolation"},
 		{`resources: {cpus: 0}, run: {command: {argv: [x]}}}`, "/resources/cpus"},
 		{`resources: {memory: 2 gigabytes}, run: {command: {argv: [x]}}}`, "/resources/memory"},

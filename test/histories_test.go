@@ -60,6 +60,7 @@ var recorded = []struct {
 	{name: "worker-stopped", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "rlam.WorkerShutdown 1", timers: "backoff 1, wall-time limit 1"},
 	{name: "in-doubt", closed: "WorkflowExecutionCompleted", status: record.NoResult, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "rlam.InDoubt 1, rlam.WorkerShutdown 1", timers: "backoff 1, wall-time limit 1"},
 	{name: "handed-back", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "rlam.NoBinding 1", timers: "backoff 1, wall-time limit 1"},
+	{name: "resource-busy", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "rlam.Busy 1", timers: "backoff 1, wall-time limit 1"},
 	{name: "lost", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "timeout Heartbeat 1", timers: "backoff 1, wall-time limit 1"},
 	{name: "failed", closed: "WorkflowExecutionFailed", status: record.Failed, scheduled: "Open 1, Plan 2, Seal 1", failed: "timeout Heartbeat 2", timers: "backoff 1, wall-time limit 1"},
 	{name: "terminated", closed: "WorkflowExecutionTerminated", scheduled: "Act 2, Open 1, Plan 1", timers: "wall-time limit 1"},

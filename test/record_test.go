@@ -85,6 +85,7 @@ func TestRecordHistories(t *testing.T) {
 	t.Run("worker-stopped", recordWorkerStopped)
 	t.Run("in-doubt", recordInDoubt)
 	t.Run("handed-back", recordHandedBack)
+	t.Run("resource-busy", recordResourceBusy)
 	t.Run("lost", recordLost)
 	t.Run("failed", recordFailed)
 	t.Run("terminated", recordTerminated)
@@ -216,6 +217,21 @@ func recordHandedBack(t *testing.T) {
 	l.Host.Stop()
 	l.StartWorker(executor.Typed("lab.measure", measure))
 	keep(t, "handed-back", ended(l, run))
+}
+
+// recordResourceBusy has an attempt wait for what somebody else uses, until it is handed back.
+func recordResourceBusy(t *testing.T) {
+	t.Parallel()
+	impatient := func(c *host.Config) { c.Patience = 200 * time.Millisecond }
+	l := lab.NewWith(t, lab.Server(t).ClientOptions(), impatient, executor.Typed("lab.measure", measure))
+	unlock, err := l.Host.Store.Lock(t.Context(), "exclusive/detector")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := l.Begin("studies/study.yaml", map[string]string{"/actions": `["exclusive"]`})
+	until(l, run, func(e *historypb.HistoryEvent) bool { return e.GetActivityTaskFailedEventAttributes() != nil })
+	unlock()
+	keep(t, "resource-busy", ended(l, run))
 }
 
 // recordLost cuts the heartbeats of an attempt that goes on: another attempt adopts what comes of it.

@@ -54,6 +54,7 @@ const (
 	TypeWorkerShutdown = "rlam.WorkerShutdown"
 	TypeStorage        = "rlam.Storage"
 	TypeNoBinding      = "rlam.NoBinding" // this worker can't carry the call out; handed back
+	TypeBusy           = "rlam.Busy"      // what the call takes is in use, and was for long; handed back
 	TypeLost           = "rlam.Lost"      // a timeout without an outcome
 
 	// The planner.
@@ -158,6 +159,7 @@ type Call struct {
 	Timeout  schemas.Duration `json:"timeout"`
 	Attempts schemas.Attempts `json:"attempts"`
 	Note     string           `json:"note,omitempty"` // why it was proposed or refused, for people
+	Wait     schemas.Duration `json:"wait,omitzero"`  // what an attempt has besides Timeout, to wait for what it takes
 }
 
 // CallOutcome is what came of a call.
@@ -226,6 +228,8 @@ type Failure struct {
 	Retryable bool `json:"retryable,omitempty"`
 	// Last is the planner's: of a turn that would have been the last, the limit that is reached.
 	Last record.Ref `json:"last,omitzero"`
+	// Waiting is what a call that was handed back waits for.
+	Waiting string `json:"waiting,omitempty"`
 }
 
 // AppendInput closes a step.

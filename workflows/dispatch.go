@@ -113,7 +113,7 @@ func (r *run) call(ctx workflow.Context, turn PlanResult, c Call, outcomes []Cal
 
 // attempts makes attempts of an admitted call until one completes or a bound is reached.
 func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params record.Ref, out CallOutcome) CallOutcome {
-	seen, failures, losses, handed := 0, 0, 0, 0
+	seen, failures, losses, handed, busy := 0, 0, 0, 0, 0
 	for n := 1; ; n++ {
 		if r.state.Counters.Attempts >= r.state.Limits.Attempts {
 			out.Status, out.Type = record.CallSkipped, TypeLimitReached
@@ -125,7 +125,7 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		r.state.Counters.Attempts++
 		r.at(ctx, fmt.Sprintf("%s: %s, attempt %d", c.ID, c.Action, n))
 		started := workflow.Now(ctx)
-		opts := options(fmt.Sprintf("%s#%d", c.ID, n), attemptSummary(c, n), time.Duration(c.Timeout)+slack)
+		opts := options(fmt.Sprintf("%s#%d", c.ID, n), attemptSummary(c, n), time.Duration(c.Timeout)+time.Duration(c.Wait)+slack)
 		var done ActResult
 		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ActName, ActInput{
 			Run: r.in.Run, Proposal: turn.Head, Call: c.ID, Params: params, Judgement: out.Judgement, Seen: seen, Attempt: n,
@@ -147,6 +147,10 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 			attempt.Status = record.AttemptCancelled
 			out.Status, out.Attempts = record.CallCancelled, append(out.Attempts, attempt)
 			return out
+		case f.typ == TypeBusy: // handed back: no attempt. The run's wall time bounds how often
+			r.state.Counters.Attempts--
+			busy++
+			wait = lossBackoff.Wait(busy)
 		case f.typ == TypeNoBinding: // handed back: no attempt
 			r.state.Counters.Attempts--
 			if handed++; handed > handBacks {
@@ -172,7 +176,11 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 			}
 			wait = max(c.Attempts.Backoff.Wait(failures), f.after)
 		}
-		if r.wait(ctx, wait, fmt.Sprintf("%s: %s again after %s", c.ID, c.Action, f.typ)) != nil {
+		summary := fmt.Sprintf("%s: %s again after %s", c.ID, c.Action, f.typ)
+		if f.waiting != "" {
+			summary += ", " + f.waiting
+		}
+		if r.wait(ctx, wait, summary) != nil {
 			out.Status = record.CallCancelled
 			return out
 		}
@@ -195,6 +203,7 @@ type failure struct {
 	after     time.Duration // the least wait before another attempt
 	detail    record.Ref
 	last      record.Ref // of a planner's turn that would have been the last: why
+	waiting   string     // for what, if it was handed back
 }
 
 func classify(err error) failure {
@@ -215,6 +224,7 @@ func classify(err error) failure {
 		f.typ, f.after = app.Type(), app.NextRetryDelay()
 		if app.HasDetails() && app.Details(&d) == nil {
 			f.execution, f.adopted, f.detail, f.retryable, f.last = d.Execution, d.Adopted, d.Detail, d.Retryable, d.Last
+			f.waiting = d.Waiting
 		}
 		f.lost = IsLoss(f.typ)
 	}
@@ -224,7 +234,7 @@ func classify(err error) failure {
 // IsLoss says whether a failure of this type is infrastructure's: the work may be fine.
 func IsLoss(typ string) bool {
 	switch typ {
-	case TypeWorkerShutdown, TypeStorage, TypeNoBinding, TypeLost, "ActivityNotRegisteredError":
+	case TypeWorkerShutdown, TypeStorage, TypeNoBinding, TypeBusy, TypeLost, "ActivityNotRegisteredError":
 		return true
 	}
 	return false

@@ -208,6 +208,9 @@ func runningFile(file string) string {
 	return file
 }
 
+// MachineMemory is what this machine has, in bytes; 0 if it isn't known.
+func MachineMemory() uint64 { return memory() }
+
 var circumstances = sync.OnceValue(func() Circumstances {
 	host, _ := os.Hostname()
 	return Circumstances{Host: host, Kernel: kernel(), CPU: processor(), CPUs: runtime.NumCPU(), Memory: memory(), TimeZone: time.Local.String()}

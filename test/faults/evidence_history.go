@@ -163,7 +163,7 @@ func (c *check) records() {
 func (c *check) call(step *record.Step, call record.CallRecord) {
 	scheduled := map[string]event{}
 	for _, a := range c.told.acts {
-		if a.call() == call.ID && a.typ != workflows.TypeNoBinding {
+		if a.call() == call.ID && a.typ != workflows.TypeNoBinding && a.typ != workflows.TypeBusy {
 			scheduled[a.id] = a
 		}
 	}

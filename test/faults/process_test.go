@@ -30,6 +30,9 @@ type workerOptions struct {
 	store   string // folder
 	program string // in place of this test
 	mute    bool   // its heartbeats never arrive
+
+	cpus     int           // that it has for actions
+	patience time.Duration // of calls that wait for what they take
 }
 
 // worker starts a worker, and returns when it serves.
@@ -48,7 +51,7 @@ func (x *trial) worker(name string, o workerOptions) *worker {
 		}
 		o.program = self
 	}
-	config := subject.Config{Address: o.address, Store: o.store, Queue: x.queue, Identity: name, Stop: 3 * time.Second, Mute: o.mute}
+	config := subject.Config{Address: o.address, Store: o.store, Queue: x.queue, Identity: name, Stop: 3 * time.Second, Mute: o.mute, CPUs: o.cpus, Patience: o.patience}
 	env, err := config.Environ(x.outside)
 	if err != nil {
 		x.t.Fatal(err)

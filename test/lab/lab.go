@@ -92,6 +92,12 @@ func New(t testing.TB, actions ...executor.Builtin) *Lab {
 // something that spoils it.
 func NewAt(t testing.TB, o client.Options, actions ...executor.Builtin) *Lab {
 	t.Helper()
+	return NewWith(t, o, func(*host.Config) {}, actions...)
+}
+
+// NewWith is NewAt with a worker whose configuration the caller changes.
+func NewWith(t testing.TB, o client.Options, change func(*host.Config), actions ...executor.Builtin) *Lab {
+	t.Helper()
 	c, err := host.Dial(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -103,6 +109,7 @@ func NewAt(t testing.TB, o client.Options, actions ...executor.Builtin) *Lab {
 		Client: c, Store: l.Dir, Actions: actions, ModelLog: l.Log, StopTimeout: 5 * time.Second,
 		TaskQueue: "test-" + canon.Sum([]byte(dir)).Short(),
 	}
+	change(&l.config)
 	l.StartWorker()
 	return l
 }

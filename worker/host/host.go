@@ -44,10 +44,12 @@ import (
 
 	"rlam/activities"
 	"rlam/activities/builtin"
+	"rlam/activities/capacity"
 	"rlam/activities/executor"
 	"rlam/internal/canon"
 	"rlam/internal/scripted"
 	"rlam/internal/store"
+	"rlam/schemas"
 	"rlam/workflows"
 )
 
@@ -67,6 +69,12 @@ type Config struct {
 	Parallel int
 	// Walls are how commands are kept from the rest of the machine.
 	Walls Walls
+	// CPUs and Memory are what the attempts that run at once may take of those that actions
+	// declare; what the machine or the container has if 0.
+	CPUs   int
+	Memory schemas.Size
+	// Patience is how long a call waits for what it takes before it is handed back; 10 min if 0.
+	Patience time.Duration
 	// StopTimeout is how long Stop waits for attempts to end; 10 s if 0.
 	StopTimeout time.Duration
 }
@@ -108,7 +116,8 @@ func New(c Config) (*Host, error) {
 		Store: s, Executors: executors, Scratch: filepath.Join(c.Store, "attempts"),
 		Identity: cmp.Or(c.Identity, fmt.Sprintf("%d@%s", os.Getpid(), host)),
 		Closing:  h.archive.closing,
-		Models:   activities.Models{BaseURL: c.BaseURL, Key: c.Key, Scripted: h.models.serve},
+		Room:     capacity.Room{CPUs: c.CPUs, Memory: c.Memory}, Patience: c.Patience,
+		Models: activities.Models{BaseURL: c.BaseURL, Key: c.Key, Scripted: h.models.serve},
 	})
 	if err != nil {
 		return nil, err

@@ -67,6 +67,8 @@ func Main(actions ...executor.Builtin) {
 type workerFlags struct {
 	address, store, queue, identity string
 	parallel                        int
+	cpus                            int
+	memory                          schemas.Size
 	walls                           Walls
 	stop                            time.Duration
 }
@@ -83,6 +85,11 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 	set.StringVar(&f.queue, "task-queue", "", "`NAME` of the task queue; by default that of the store and the actions")
 	set.StringVar(&f.identity, "identity", "", "`NAME` of this worker in histories; PID@HOST by default")
 	set.IntVar(&f.parallel, "parallel", 0, "bound on planner turns and attempts at once; 1,000 by default")
+	set.IntVar(&f.cpus, "cpus", 0, "processors for the actions that declare some; by default all that it may use")
+	set.Func("memory", "memory for the actions that declare some, a `SIZE` such as 8GiB; by default all that it may use", func(text string) (err error) {
+		f.memory, err = schemas.ParseSize(text)
+		return err
+	})
 	f.walls = ReadWalls(getenv)
 	set.Func("isolation", "`LEVEL` of isolation that every command gets at least: none, process or sandbox; process by default on Linux", func(level string) error {
 		f.walls.Least = schemas.Isolation(level)
@@ -105,8 +112,8 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 		fmt.Fprintf(stderr, "%s takes no arguments, and was given %q\n", set.Name(), set.Arg(0))
 		return f, errUsage
 	}
-	if f.parallel < 0 || f.stop < 0 {
-		fmt.Fprintf(stderr, "%s: --parallel and --stop-timeout can't be negative\n", set.Name())
+	if f.parallel < 0 || f.stop < 0 || f.cpus < 0 {
+		fmt.Fprintf(stderr, "%s: --parallel, --cpus and --stop-timeout can't be negative\n", set.Name())
 		return f, errUsage
 	}
 	return f, nil
@@ -173,7 +180,7 @@ func assemble(ctx context.Context, f workerFlags, getenv func(string) string, lo
 	h, err := New(Config{
 		Client: c, Store: f.store, TaskQueue: f.queue, Actions: actions, Identity: f.identity,
 		BaseURL: getenv("OPENAI_BASE_URL"), Key: getenv("OPENAI_API_KEY"),
-		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls,
+		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls, CPUs: f.cpus, Memory: f.memory,
 	})
 	if err != nil {
 		c.Close()

@@ -32,6 +32,8 @@ type Config struct {
 	Identity string        // in histories and the journal
 	Stop     time.Duration // how long it may take to stop; the default of package host if 0
 	Mute     bool          // its heartbeats never arrive
+	CPUs     int           // for the actions that declare some; the machine's if 0
+	Patience time.Duration // of calls that wait for what they take; the default of package host if 0
 }
 
 // Environ is the environment of a worker's process.
@@ -79,6 +81,7 @@ func serve(in io.Reader, out io.Writer) error {
 	defer conn.Close()
 	h, err := host.New(host.Config{
 		Client: conn, Store: c.Store, TaskQueue: c.Queue, Identity: c.Identity, Actions: Actions(outside), StopTimeout: c.Stop,
+		CPUs: c.CPUs, Patience: c.Patience,
 	})
 	if err != nil {
 		return err
