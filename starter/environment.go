@@ -265,17 +265,9 @@ func attemptOf(call follow.StepCall, n int) (follow.StepAttempt, error) {
 		}
 	}
 	if n != 0 {
-		return follow.StepAttempt{}, notFound("call %s has no attempt %d: %s on record", call.ID, n, areThere(len(call.Attempts), "attempt"))
+		return follow.StepAttempt{}, notFound("call %s has no attempt %d, but %s on record", call.ID, n, count(len(call.Attempts), "attempt"))
 	}
 	return follow.StepAttempt{}, notFound("call %s has no attempt on record with an environment; it is %s", call.ID, call.Status)
-}
-
-// areThere is a number of things and its verb.
-func areThere(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun + " is"
-	}
-	return count(n, noun) + " are"
 }
 
 func notFound(format string, args ...any) error {

@@ -103,6 +103,14 @@ func findingWords(f repeatability.Finding) string {
 // shortNumber spells a number with at most four digits.
 func shortNumber(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 
+// isOrAre is a number with its verb.
+func isOrAre(n int) string {
+	if n == 1 {
+		return "1 is"
+	}
+	return thousands(n) + " are"
+}
+
 // verdict says what follows from the findings.
 func (p *textPrinter) verdict(m repeated) {
 	words := ""
@@ -115,9 +123,9 @@ func (p *textPrinter) verdict(m repeated) {
 	case m.Varied:
 		words = "Seeds differed, so that this says how the outputs scatter and nothing about what is declared; for that, run it without --vary-seed."
 	case m.TooStrong > 0:
-		words = fmt.Sprintf("Of %d outputs, %d are declared stronger than they were seen to be. To declare what was seen:", len(m.Findings), m.TooStrong)
+		words = fmt.Sprintf("Of %s, %s declared stronger than was seen. To declare what was seen:", count(len(m.Findings), "output"), isOrAre(m.TooStrong))
 	case m.TooWeak > 0:
-		words = fmt.Sprintf("Nothing contradicts what is declared. Of %d outputs, %d agreed better than that. If there is a reason for it, declare:", len(m.Findings), m.TooWeak)
+		words = fmt.Sprintf("Nothing contradicts what is declared. Of %s, %d agreed better than that. If there is a reason for it, declare:", count(len(m.Findings), "output"), m.TooWeak)
 	default:
 		words = fmt.Sprintf("Nothing contradicts what is declared, in %s on this machine. That is no proof: others may show more.", count(m.Completed, "execution"))
 	}

@@ -53,6 +53,10 @@ var rules = []rule{
 		why: "what is on record must be readable where no Temporal is",
 	},
 	{
+		of: []string{"rlam/internal/repeatability"}, not: []string{temporal, "rlam/"}, but: []string{"rlam/internal/canon", "rlam/schemas"},
+		why: "what outputs show of an action is a pure function of them, wherever they come from",
+	},
+	{
 		of: []string{"rlam/schemas"}, not: []string{temporal, "rlam/"}, but: []string{"rlam/internal/canon"},
 		why: "files and gates are judged the same way in an activity, on the command line and by a verifier",
 	},
