@@ -142,7 +142,7 @@ func (a *Activities) known(ctx context.Context, w *work, executions []journal.Ex
 // settle decides what becomes of an execution that began and left no outcome: its
 // work is taken over where it lives, or ended; then the call may run again if that is harmless.
 func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
-	if e.Handle == nil && e.Outcome == nil && w.bound.Pinned.Binding.Command != nil {
+	if e.Handle == nil && e.Outcome == nil && executor.Outlives(w.bound.Pinned.Binding) {
 		// The worker may have died between the program's start and its handle.
 		h, err := executor.Marked(e.Intent.ID)
 		if err == nil {
@@ -201,7 +201,7 @@ func (a *Activities) task(w *work, dir string) executor.Task {
 		Call: w.in.Call, Attempt: w.in.Attempt, Action: w.call.Action,
 		Binding: w.bound.Pinned.Binding, Files: w.bound.Pinned.Digests,
 		Params: w.params, Takes: w.bound.Action.Params, Returns: w.bound.Action.Returns,
-		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Timeout: time.Duration(w.bound.Action.Timeout),
+		Seed: w.run.seed(w.bound, w.in.Call), Dir: dir, IdempotencyKey: w.key.Hex(), Idempotent: w.bound.Action.Idempotent, Timeout: time.Duration(w.bound.Action.Timeout),
 		Blobs:     newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses),
 		Isolation: w.run.study.Study.Isolation.Stronger(w.bound.Action.Isolation), Network: w.bound.Action.Network,
 		CPUs: needs.CPUs, Memory: int64(needs.Memory), FileSize: int64(needs.FileSize),
@@ -215,8 +215,7 @@ func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (w
 	task := a.task(w, dir)
 	task.ID, task.Progress = in.ID, w.progress
 	h, err := a.cfg.Executors.Start(ctx, task)
-	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
-		// A builtin lives and dies with this process; everything else can outlive it.
+	if err == nil && executor.Outlives(w.bound.Pinned.Binding) {
 		if err := a.journal.SetHandle(ctx, in, h); err != nil {
 			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, a.cfg.Executors.Cancel(context.WithoutCancel(ctx), h)))
 		}
@@ -375,7 +374,7 @@ func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Out
 	if out.Status == journal.Cancelled && w.cancelled() {
 		return workflows.ActResult{}, cancelled(details)
 	}
-	return workflows.ActResult{}, failed(e.Error.Type, f.Message, details)
+	return workflows.ActResult{}, failedAfter(e.Error.Type, f.Message, details, time.Duration(f.RetryAfter))
 }
 
 func artifacts(from []executor.Artifact) []record.Artifact {
