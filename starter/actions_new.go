@@ -2,14 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"rlam/activities/executor"
+	"rlam/activities/executor/mcp"
+	"rlam/internal/store"
+	"rlam/schemas"
+	"rlam/worker/host"
 )
 
 // newActionOptions are the flags of actions new. Exactly one of the sources is set.
 type newActionOptions struct {
-	mcp string // an MCP server's command line, or its URL
-	out string // the folder that files are written to
+	mcp     string   // an MCP server's command line, or its URL
+	headers []string // "NAME: VALUE", for a URL
+	pass    []string // variables that a server which is started gets
+	out     string   // the folder that files are written to
+	force   bool     // whether files that are there are replaced
 }
 
 func newActionsNewCommand(a *app) *cobra.Command {
@@ -19,22 +35,181 @@ func newActionsNewCommand(a *app) *cobra.Command {
 		Long: `Write action files for what is there already.
 
 With --mcp, one file for each tool of an MCP server, pinned by a digest of the
-tool's name, description and schemas: a run refuses a tool that has changed.
-SERVER is a command line, split at spaces and run without a shell, or a URL.`,
-		Example: `  starter actions new --mcp "go run ./everything" --out actions
-  starter actions new --mcp https://mcp.example.org/`,
+tool's name, description, schemas and hints: a run refuses a tool that has
+changed. SERVER is a command line, split at spaces and run without a shell, or a
+URL. Nothing is asked of a server but its list of tools; no tool is called.
+
+Look through the files before a study uses them: what a tool changes in the
+world, and whether calling it twice does harm, only you can say.`,
+		Example: `  starter actions new --mcp "mcp-server-files /data" --out actions
+  starter actions new --mcp https://mcp.example.org/ --header 'Authorization: Bearer {secret.TOKEN}'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runActionsNew(c.Context(), a, o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.mcp, "mcp", "", "`SERVER` whose tools become actions: a command line or a URL")
+	f.StringArrayVar(&o.headers, "header", nil, "`'NAME: VALUE'` that a server at a URL gets; {secret.NAME} in it is $RLAM_SECRET_NAME (repeatable)")
+	f.StringArrayVar(&o.pass, "pass", nil, "`NAME` of a variable that a server which is started gets (repeatable)")
 	f.StringVar(&o.out, "out", "actions", "`DIR` to write the files to")
+	f.BoolVar(&o.force, "force", false, "replace files that pin another definition")
 	return c
 }
 
-func runActionsNew(_ context.Context, _ *app, o newActionOptions) error {
+// pinnedTool is what became of one tool.
+type pinnedTool struct {
+	Tool   string `json:"tool"`
+	Action string `json:"action,omitempty"`
+	File   string `json:"file,omitempty"`
+	Digest string `json:"digest,omitempty"`
+	Status string `json:"status"` // written, unchanged, kept (the file there pins another definition) or skipped
+	Reason string `json:"reason,omitempty"`
+}
+
+func (pinnedTool) MessageType() string { return "pinned_tool" }
+
+func runActionsNew(ctx context.Context, a *app, o newActionOptions) error {
 	if o.mcp == "" {
-		return badUsage("nothing to make an action of: name an MCP server with --mcp")
+		return badUsage("nothing to make actions of: name an MCP server with --mcp")
 	}
-	return badUsage("the MCP server %q can't be asked yet", o.mcp)
+	binding, err := o.binding()
+	if err != nil {
+		return err
+	}
+	server, tools, unread, err := listTools(ctx, a, binding)
+	if err != nil {
+		return fmt.Errorf("asking the MCP server %q for its tools: %w", o.mcp, err)
+	}
+	if err := os.MkdirAll(o.out, 0o777); err != nil {
+		return fmt.Errorf("making the folder of actions: %w", err)
+	}
+	a.notef("%s has %d tools.", server, len(tools)+len(unread))
+	taken := map[string]bool{}
+	kept := 0
+	for _, t := range tools {
+		m := pin(server, *binding, t, taken, o)
+		if m.Status == "kept" {
+			kept++
+		}
+		a.printer.Print(m)
+	}
+	for _, err := range unread {
+		a.printer.Print(pinnedTool{Status: "skipped", Reason: err.Error()})
+	}
+	if kept > 0 {
+		return fmt.Errorf("%d tools have changed since their files were written: look at the difference, then pin them anew with --force", kept)
+	}
+	return nil
+}
+
+// binding is the server as action files name it.
+func (o newActionOptions) binding() (*schemas.MCP, error) {
+	m := &schemas.MCP{Pass: o.pass}
+	if strings.HasPrefix(o.mcp, "http://") || strings.HasPrefix(o.mcp, "https://") {
+		if o.pass != nil {
+			return nil, badUsage("--pass is for a server that is started")
+		}
+		m.URL = o.mcp
+		for _, h := range o.headers {
+			name, value, ok := strings.Cut(h, ":")
+			if !ok {
+				return nil, badUsage("the header %q has no colon: it is NAME: VALUE", h)
+			}
+			if m.Headers == nil {
+				m.Headers = map[string]string{}
+			}
+			m.Headers[strings.TrimSpace(name)] = strings.TrimSpace(value)
+		}
+		return m, nil
+	}
+	if o.headers != nil {
+		return nil, badUsage("--header is for a server at a URL")
+	}
+	m.Argv = strings.Fields(o.mcp)
+	if len(m.Argv) == 0 {
+		return nil, badUsage("--mcp names no server")
+	}
+	// An attempt runs in a folder of its own, with a search path of its own.
+	program, err := exec.LookPath(m.Argv[0])
+	if err != nil {
+		return nil, badUsage("there is no program %q: %v", m.Argv[0], err)
+	}
+	if strings.ContainsRune(m.Argv[0], filepath.Separator) || !slices.Contains([]string{"/usr/local/bin", "/usr/bin", "/bin"}, filepath.Dir(program)) {
+		if m.Argv[0], err = filepath.Abs(program); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// listTools asks as an attempt would, so that what fails there fails here.
+func listTools(ctx context.Context, a *app, m *schemas.MCP) (string, []mcp.Tool, []error, error) {
+	dir, err := os.MkdirTemp("", "rlam-mcp-")
+	if err != nil {
+		return "", nil, nil, err
+	}
+	defer os.RemoveAll(dir)
+	set, err := executor.New(executor.Config{Blobs: &store.Mem{}, AllowAddresses: host.AllowedAddresses(a.getenv(host.AllowVariable))})
+	if err != nil {
+		return "", nil, nil, err
+	}
+	server, tools, unread, err := set.ListTools(ctx, m, dir)
+	var f *executor.Failure
+	if errors.As(err, &f) && f.Stderr != "" {
+		err = fmt.Errorf("%w\n%s", err, f.Stderr)
+	}
+	return server, tools, unread, err
+}
+
+// pin writes one tool's action file.
+func pin(server string, binding schemas.MCP, t mcp.Tool, taken map[string]bool, o newActionOptions) pinnedTool {
+	m := pinnedTool{Tool: t.Name}
+	refuse := func(err error) pinnedTool {
+		m.Status, m.Reason = "skipped", err.Error()
+		return m
+	}
+	d, err := t.Digest()
+	if err != nil {
+		return refuse(err)
+	}
+	binding.Tool, binding.Digest = t.Name, d
+	m.Digest, m.Action = d.String(), actionName(t.Name, taken)
+	m.File = filepath.Join(o.out, m.Action+".yaml")
+	text, err := toolFile(server, m.Action, binding, t)
+	if err != nil {
+		return refuse(err)
+	}
+	if _, problems := schemas.ParseAction(m.File, text, nil); len(problems) > 0 {
+		return refuse(fmt.Errorf("its definition makes no action: %w", problems.Err()))
+	}
+	there, problems := schemas.LoadAction(m.File)
+	switch {
+	case errors.Is(statError(m.File), os.ErrNotExist):
+	case len(problems) == 0 && there.Pinned.MCP != nil && there.Pinned.MCP.Digest == d && !o.force:
+		m.Status = "unchanged"
+		return m
+	case !o.force:
+		m.Status, m.Reason = "kept", "the file there pins another definition; --force replaces it"
+		return m
+	}
+	if err := os.WriteFile(m.File, text, 0o666); err != nil {
+		return refuse(err)
+	}
+	m.Status = "written"
+	return m
+}
+
+func statError(file string) error {
+	_, err := os.Lstat(file)
+	return err
+}
+
+func (p *textPrinter) pinnedTool(m pinnedTool) {
+	line := m.File
+	if m.Status != "written" {
+		line = strings.TrimSpace(m.Tool + ": " + m.Reason)
+	}
+	if m.Status == "unchanged" {
+		line = m.File
+	}
+	p.printf("%-9s  %s\n", m.Status, printable(line))
 }
