@@ -148,7 +148,7 @@ func (a *Activities) known(ctx context.Context, w *work, executions []journal.Ex
 // settle decides what becomes of an execution that began and left no outcome: its
 // work is taken over where it lives, or ended; then the call may run again if that is harmless.
 func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
-	if e.Handle == nil && e.Outcome == nil && w.bound.Pinned.Binding.Command != nil {
+	if e.Handle == nil && e.Outcome == nil && executor.Outlives(w.bound.Pinned.Binding) {
 		// The worker may have died between the program's start and its handle.
 		h, err := executor.Marked(e.Intent.ID)
 		if err == nil {
@@ -217,8 +217,7 @@ func (a *Activities) execute(ctx context.Context, w *work, in journal.Intent) (w
 	task := a.task(w, dir)
 	task.ID, task.Progress = in.ID, w.progress
 	h, err := a.cfg.Executors.Start(ctx, task)
-	if err == nil && w.bound.Pinned.Binding.Builtin == "" {
-		// A builtin lives and dies with this process; everything else can outlive it.
+	if err == nil && executor.Outlives(w.bound.Pinned.Binding) {
 		if err := a.journal.SetHandle(ctx, in, h); err != nil {
 			return workflows.ActResult{}, a.trouble(ctx, errors.Join(err, a.cfg.Executors.Cancel(context.WithoutCancel(ctx), h)))
 		}
@@ -377,7 +376,7 @@ func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Out
 	if out.Status == journal.Cancelled && w.cancelled() {
 		return workflows.ActResult{}, cancelled(details)
 	}
-	return workflows.ActResult{}, failed(e.Error.Type, f.Message, details)
+	return workflows.ActResult{}, failedAfter(e.Error.Type, f.Message, details, time.Duration(f.RetryAfter))
 }
 
 func artifacts(from []executor.Artifact) []record.Artifact {

@@ -95,6 +95,8 @@ func (b Backoff) Wait(n int) time.Duration {
 type Binding struct {
 	Builtin string   `json:"builtin,omitempty"` // a handler in Go that the worker registered under this name
 	Command *Command `json:"command,omitempty"`
+	HTTP    *HTTP    `json:"http,omitempty"` // a request to a web service
+	MCP     *MCP     `json:"mcp,omitempty"`  // a tool of a server that speaks the Model Context Protocol
 }
 
 // Duration is a time.Duration spelled as Go prints it ("1m30s") in files and records.

@@ -144,6 +144,7 @@ func (b *Bound) prepare(d *document) {
 	}
 	d.command(b)
 	d.grades(a.Reproducibility)
+	d.remote(b)
 	b.pre = d.conditions("preconditions", a.Preconditions, variables{
 		"params": rootOf(b.params), "inputs": nil, "seed": fact("seed"), "step": fact("step"), "calls": fact("calls"),
 	})

@@ -3,10 +3,10 @@ package schemas
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -29,33 +29,42 @@ const (
 	needs                 // dependencies: an object of schemas or arrays of names
 )
 
+// draft2020 is 2020-12 among the drafts' numbers: 4, 6, 7 and this one.
+const draft2020 = 2020
+
 // keyword is one word of JSON Schema, and the drafts that have it.
 type keyword struct {
-	role role
-	from int // first draft
+	role  role
+	from  int // first draft
+	until int // last draft; 0: it is in the newest
 }
 
 var keywords = map[string]keyword{
-	"$schema": {}, "$id": {from: 6}, "id": {}, "$ref": {}, "$comment": {}, "title": {}, "description": {}, "default": {},
+	"$schema": {}, "$id": {from: 6}, "id": {until: 7}, "$ref": {}, "$comment": {}, "title": {}, "description": {}, "default": {},
 	"examples": {}, "readOnly": {}, "writeOnly": {}, "contentMediaType": {}, "contentEncoding": {}, "unit": {},
 	"definitions": {role: named}, "type": {}, "enum": {}, "const": {from: 6}, "multipleOf": {}, "maximum": {},
 	"exclusiveMaximum": {}, "minimum": {}, "exclusiveMinimum": {}, "maxLength": {}, "minLength": {}, "pattern": {},
-	"items": {role: positions}, "additionalItems": {role: single}, "maxItems": {}, "minItems": {}, "uniqueItems": {},
+	"items": {role: positions}, "additionalItems": {role: single, until: 7}, "maxItems": {}, "minItems": {}, "uniqueItems": {},
 	"contains": {role: single, from: 6}, "maxProperties": {}, "minProperties": {}, "required": {},
 	"properties": {role: named}, "patternProperties": {role: named}, "additionalProperties": {role: single},
-	"dependencies": {role: needs}, "propertyNames": {role: single, from: 6}, "allOf": {role: list}, "anyOf": {role: list},
+	"dependencies": {role: needs, until: 7}, "propertyNames": {role: single, from: 6}, "allOf": {role: list}, "anyOf": {role: list},
 	"oneOf": {role: list}, "not": {role: single}, "if": {role: single, from: 7}, "then": {role: single, from: 7},
 	"else": {role: single, from: 7}, "format": {},
+	"$defs": {role: named, from: draft2020}, "prefixItems": {role: list, from: draft2020}, "dependentRequired": {from: draft2020},
+	"dependentSchemas": {role: named, from: draft2020}, "unevaluatedProperties": {role: single, from: draft2020},
+	"unevaluatedItems": {role: single, from: draft2020}, "minContains": {from: draft2020}, "maxContains": {from: draft2020},
+	"deprecated": {from: draft2020},
 }
 
 // annotations say nothing about validity, and may stand beside $ref.
 var annotations = []string{
 	"$schema", "$id", "id", "$comment", "title", "description", "default", "examples", "readOnly", "writeOnly",
-	"contentMediaType", "contentEncoding", "unit",
+	"contentMediaType", "contentEncoding", "unit", "deprecated",
 }
 
-// successors are keywords of later drafts and common slips, with what to write instead.
+// successors are keywords of later and earlier drafts and common slips, with what to write instead.
 var successors = map[string]string{
+	"additionalItems": "items", "dependencies": "dependentSchemas", "id": "$id",
 	"$defs": "definitions", "prefixItems": "items", "unevaluatedProperties": "additionalProperties",
 	"unevaluatedItems": "additionalItems", "dependentRequired": "dependencies", "dependentSchemas": "dependencies",
 	"nullable": "type", "optional": "required",
@@ -65,6 +74,16 @@ var dialects = map[string]int{
 	"http://json-schema.org/draft-04/schema": 4,
 	"http://json-schema.org/draft-06/schema": 6,
 	"http://json-schema.org/draft-07/schema": 7,
+
+	"https://json-schema.org/draft/2020-12/schema": draft2020,
+}
+
+// draftName is how people call a draft.
+func draftName(draft int) string {
+	if draft == draft2020 {
+		return "2020-12"
+	}
+	return strconv.Itoa(draft)
 }
 
 // shape is one subschema, with what applies where.
@@ -81,6 +100,7 @@ type shape struct {
 	patterns                   []patterned
 	rest                       *shape // additionalProperties
 	items, extra, contains     *shape
+	others                     []*shape // unevaluatedProperties, unevaluatedItems: may judge every member
 	tuple                      []*shape
 	pattern                    int // instructions of "pattern"
 	types                      []string
@@ -135,7 +155,7 @@ func dialect(schema any) (int, *Violation) {
 	}
 	return 0, &Violation{
 		Pointer: "/$schema", Message: fmt.Sprintf("the dialect %.80q is not supported", fmt.Sprint(v)),
-		Expected: `"http://json-schema.org/draft-07/schema#" (or draft-04, draft-06), or no "$schema"`,
+		Expected: `"http://json-schema.org/draft-07/schema#" (or draft-04, draft-06, or "https://json-schema.org/draft/2020-12/schema"), or no "$schema"`,
 	}
 }
 
@@ -181,11 +201,14 @@ func (g *grammar) keyword(s *shape, name string, v any) {
 		if !ok {
 			near = nearest(name, slices.Collect(maps.Keys(keywords)))
 		}
-		g.refuse(at, near, "%.80q is no keyword of draft %d, and would be ignored", name, g.draft)
+		g.refuse(at, near, "%.80q is no keyword of draft %s, and would be ignored", name, draftName(g.draft))
 		g.wrong[len(g.wrong)-1].name = true
 		return
 	case word.from > g.draft:
-		g.refuse(at, "", "%q is no keyword of draft %d, and would be ignored; it came with draft %d", name, g.draft, word.from)
+		g.refuse(at, successors[name], "%q is no keyword of draft %s, and would be ignored; it came with draft %s", name, draftName(g.draft), draftName(word.from))
+		return
+	case word.until != 0 && word.until < g.draft:
+		g.refuse(at, successors[name], "%q is no keyword of draft %s, and would be ignored; it went after draft %s", name, draftName(g.draft), draftName(word.until))
 		return
 	}
 	switch word.role {
@@ -201,6 +224,8 @@ func (g *grammar) keyword(s *shape, name string, v any) {
 				s.any = append(s.any, sub)
 			case "oneOf":
 				s.one = append(s.one, sub)
+			case "prefixItems":
+				s.tuple = append(s.tuple, sub)
 			}
 		}
 	case named:
@@ -213,6 +238,9 @@ func (g *grammar) keyword(s *shape, name string, v any) {
 			return
 		}
 		s.items = g.read(v, at)
+		if s.raw["prefixItems"] != nil { // it is for those that follow
+			s.extra = s.items
+		}
 	case needs:
 		m := v.(map[string]any)
 		for _, key := range slices.Sorted(maps.Keys(m)) {
@@ -239,6 +267,8 @@ func (g *grammar) single(s *shape, name string, v any, at string) {
 		s.names = sub
 	case "not":
 		s.not = sub
+	case "unevaluatedProperties", "unevaluatedItems":
+		s.others = append(s.others, sub)
 	default:
 		s.cond = append(s.cond, sub)
 	}
@@ -253,6 +283,8 @@ func (g *grammar) named(s *shape, name string, m map[string]any, at string) {
 				s.props = map[string]*shape{}
 			}
 			s.props[key] = sub
+		case "dependentSchemas":
+			s.deps = append(s.deps, sub)
 		case "patternProperties":
 			if re, cost := g.regexp(join(at, key), key); re != nil {
 				s.patterns = append(s.patterns, patterned{re: re, cost: cost, shape: sub})
@@ -269,8 +301,8 @@ func (g *grammar) plain(s *shape, name string, v any, at string) {
 			g.refuse(at, "", "%q stands below the top of the schema, where it would change what references mean", name)
 		}
 	case "$ref":
-		for _, key := range sortedKeys(s.raw) {
-			if _, known := keywords[key]; known && key != "$ref" && key != "definitions" && !slices.Contains(annotations, key) {
+		for _, key := range besideRef(s.raw) {
+			if g.draft != draft2020 {
 				g.refuse(join(s.pointer, key), "", "%.80q stands beside \"$ref\", and would be ignored; put both into \"allOf\"", key)
 			}
 		}
@@ -331,51 +363,4 @@ func (g *grammar) regexp(at, pattern string) (*regexp.Regexp, int) {
 		return nil, 0
 	}
 	return re, len(prog.Inst)
-}
-
-// link resolves local references, and refuses those that lead back to where they
-// stand without going deeper into the instance: validation would never end.
-func (g *grammar) link() {
-	for _, s := range g.order {
-		ref, ok := s.raw["$ref"].(string)
-		if !ok || !strings.HasPrefix(ref, "#") {
-			continue
-		}
-		pointer, err := url.PathUnescape(ref[1:])
-		target := g.shapes[pointer]
-		if err != nil || target == nil {
-			var at []string
-			for p := range g.shapes {
-				if strings.HasPrefix(p, "/definitions/") {
-					at = append(at, "#"+p)
-				}
-			}
-			g.refuse(join(s.pointer, "$ref"), nearest(ref, at), "the reference %.80q leads to no schema in this document", ref)
-			continue
-		}
-		s.ref = target
-	}
-	const open, done = 1, 2
-	state := map[*shape]int{}
-	var visit func(s *shape) bool
-	visit = func(s *shape) bool {
-		switch state[s] {
-		case open:
-			return false
-		case done:
-			return true
-		}
-		state[s] = open
-		defer func() { state[s] = done }()
-		for _, next := range s.here() {
-			if !visit(next) {
-				g.refuse(s.pointer, "", "the reference leads back to itself at one location: validation would never end")
-				return true
-			}
-		}
-		return true
-	}
-	for _, s := range g.order {
-		visit(s)
-	}
 }

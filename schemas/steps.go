@@ -80,6 +80,9 @@ func (m *meter) array(s *shape, v []any) bool {
 		if s.contains != nil && !m.run(s.contains, item) {
 			return false
 		}
+		if !m.each(s.others, item) {
+			return false
+		}
 	}
 	return true
 }
@@ -104,10 +107,22 @@ func (m *meter) object(s *shape, v map[string]any) bool {
 				}
 			}
 		}
+		if !m.each(s.others, item) {
+			return false
+		}
 		if !described && s.rest != nil && !m.run(s.rest, item) {
 			return false
 		}
 		if s.names != nil && !m.run(s.names, key) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *meter) each(subs []*shape, v any) bool {
+	for _, sub := range subs {
+		if !m.run(sub, v) {
 			return false
 		}
 	}

@@ -18,30 +18,35 @@ import (
 	"rlam/test/need"
 )
 
-// suite is the folder of the JSON Schema Test Suite, which comes with the validator's module.
-func suite(t *testing.T) string {
+// suite is a draft's folder of the JSON Schema Test Suite, which comes with modules that
+// validate: one that is used here, and for 2020-12 one that the MCP library uses.
+func suite(t *testing.T, draft int) string {
 	t.Helper()
+	module, folder, below := "github.com/xeipuuv/gojsonschema", "testdata", fmt.Sprintf("draft%d", draft)
+	if draft == 2020 {
+		module, folder, below = "github.com/google/jsonschema-go", "jsonschema/testdata", "draft2020-12"
+	}
 	dir := os.Getenv("RLAM_SCHEMA_SUITE")
 	if dir == "" {
-		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/xeipuuv/gojsonschema").Output()
-		need.Need(t, "the validator's module in the module cache, or RLAM_SCHEMA_SUITE", err == nil && strings.TrimSpace(string(out)) != "")
-		dir = filepath.Join(strings.TrimSpace(string(out)), "testdata")
+		out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+		need.Need(t, "the module "+module+" in the module cache, or RLAM_SCHEMA_SUITE", err == nil && strings.TrimSpace(string(out)) != "")
+		dir = filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(folder))
 	}
-	_, err := os.Stat(filepath.Join(dir, "draft7"))
+	dir = filepath.Join(dir, below)
+	_, err := os.Stat(dir)
 	need.Need(t, "the JSON Schema Test Suite in "+dir, err == nil)
 	return dir
 }
 
 var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// Of the required tests of drafts 4, 6 and 7, nothing is admitted that is invalid,
+// Of the required tests of drafts 4, 6, 7 and 2020-12, nothing is admitted that is invalid,
 // and nothing refused that is valid. Schemas and values that are refused as such are
 // counted with their reasons in testdata/suite.golden.
 func TestSuite(t *testing.T) {
-	dir := suite(t)
 	var report strings.Builder
-	for _, draft := range []int{4, 6, 7} {
-		files, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("draft%d", draft), "*.json"))
+	for _, draft := range []int{4, 6, 7, 2020} {
+		files, err := filepath.Glob(filepath.Join(suite(t, draft), "*.json"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("draft %d: no files, %v", draft, err)
 		}
@@ -112,6 +117,9 @@ func ofDraft(schema json.RawMessage, draft int) []byte {
 	}
 	if _, has := members["$schema"]; !has {
 		members["$schema"] = json.RawMessage(fmt.Sprintf(`"http://json-schema.org/draft-0%d/schema#"`, draft))
+		if draft == 2020 {
+			members["$schema"] = json.RawMessage(`"https://json-schema.org/draft/2020-12/schema"`)
+		}
 	}
 	out, err := json.Marshal(members)
 	if err != nil {

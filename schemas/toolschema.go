@@ -76,7 +76,7 @@ func ResultToolSchema(l *LoadedStudy) json.RawMessage {
 
 // looseSchema judges parameters whose references have no values yet: it admits a
 // reference at every value, and leaves out the keywords whose answer could change
-// when the values are known (not, if, contains; oneOf becomes anyOf).
+// when the values are known (not, if, contains, unevaluated…; oneOf becomes anyOf).
 func looseSchema(params json.RawMessage) []byte {
 	const name = "rlam " + referenceName // no pointer of the schema's own leads here by accident
 	r := relaxing{prefix: "#", target: "#/definitions/rlam%20" + referenceName}
@@ -91,6 +91,9 @@ func looseSchema(params json.RawMessage) []byte {
 	}
 	definitions[name] = referenceDefinition()
 	schema["definitions"] = definitions
+	if said, ok := raw(params).(map[string]any)["$schema"]; ok {
+		schema["$schema"] = said
+	}
 	return marshal(schema)
 }
 
@@ -153,8 +156,18 @@ func (r relaxing) relax(v any) any {
 			out[name] = r.prefix + ref[min(1, len(ref)):]
 		case "properties", "patternProperties":
 			out[name] = each(sub, r.admit)
-		case "definitions":
+		case "definitions", "$defs", "dependentSchemas":
 			out[name] = each(sub, r.relax)
+		case "prefixItems":
+			out[name] = every(arrayOf(sub), r.admit)
+		case "unevaluatedProperties", "unevaluatedItems":
+			if r.forModel { // else what is left out elsewhere would count as unevaluated
+				out[name] = r.moved(sub)
+			}
+		case "minContains", "maxContains":
+			if r.forModel {
+				out[name] = sub
+			}
 		case "additionalProperties", "additionalItems":
 			out[name] = r.admit(sub)
 		case "items":

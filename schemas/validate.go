@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/xeipuuv/gojsonreference"
 	"github.com/xeipuuv/gojsonschema"
 
@@ -28,13 +29,14 @@ var formats = []string{
 
 func knownFormat(name string) bool { return slices.Contains(formats, name) }
 
-// Schema is a compiled JSON Schema of draft 4, 6 or 7. It is safe for concurrent use.
+// Schema is a compiled JSON Schema of draft 4, 6, 7 or 2020-12. It is safe for concurrent use.
 type Schema struct {
 	root     *shape
 	compiled *gojsonschema.Schema
+	modern   *jsonschema.Schema // of 2020-12, instead: see validate2020.go
 }
 
-// Compile reads a JSON Schema, draft 7 unless "$schema" says 4 or 6.
+// Compile reads a JSON Schema, draft 7 unless "$schema" says 4, 6 or 2020-12.
 //
 // It refuses what the validator would ignore, fetch or not survive: unknown
 // keywords and formats, references out of the document, cycles, nested ids,
@@ -78,6 +80,13 @@ func compile(doc any, draft int) (*Schema, error) {
 	g.link()
 	if len(g.wrong) > 0 {
 		return nil, g.wrong
+	}
+	if draft == draft2020 {
+		modern, err := compile2020(bare(doc))
+		if err != nil {
+			return nil, Violations{{Message: err.Error()}}
+		}
+		return &Schema{root: root, modern: modern}, nil
 	}
 	compiled, err := offline(bare(doc), draft)
 	if err != nil {
@@ -172,6 +181,9 @@ var (
 
 // metaschema is the schema of a draft's schemas, which the library carries with it.
 func metaschema(draft int) (*Schema, error) {
+	if draft == draft2020 {
+		return metaschema2020()
+	}
 	metaMu.Lock()
 	defer metaMu.Unlock()
 	if s := metaschemas[draft]; s != nil {
@@ -215,6 +227,9 @@ func (s *Schema) check(v any) (vs Violations) {
 			vs = Violations{{Message: fmt.Sprintf("the value can't be checked: %v", r)}}
 		}
 	}()
+	if s.modern != nil {
+		return s.check2020(v)
+	}
 	result, err := s.compiled.Validate(gojsonschema.NewRawLoader(v))
 	if err != nil {
 		return Violations{{Message: err.Error()}}
@@ -248,11 +263,17 @@ func (s *Schema) violations(v any, errs []gojsonschema.ResultError) Violations {
 		}
 		vs = append(vs, f.violation(e.Description()))
 	}
+	return inOrder(vs, max(0, len(errs)-4*maxViolations))
+}
+
+// inOrder sorts violations by place, and cuts what is too much to read; unworded says
+// how many more there are.
+func inOrder(vs Violations, unworded int) Violations {
 	slices.SortFunc(vs, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Expected, b.Expected))
 	})
 	vs = withoutEchoes(slices.Compact(vs))
-	if more := len(vs) - maxViolations + max(0, len(errs)-4*maxViolations); more > 0 {
+	if more := len(vs) - maxViolations + unworded; more > 0 {
 		vs = append(vs[:min(len(vs), maxViolations):maxViolations], Violation{Message: fmt.Sprintf("and %d more", more)})
 	}
 	return vs

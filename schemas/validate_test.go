@@ -83,7 +83,7 @@ func TestHostileSchemasAreRefused(t *testing.T) {
 		"6 trailing data":                  {`{} {}`, "data after the document"},
 		"7 duplicate keys":                 {`{"type":"string","type":"number"}`, "duplicate"},
 		"8 an inexact const":               {`{"const":9007199254740993}`, "not exact"},
-		"9 a later dialect":                {`{"$schema":"https://json-schema.org/draft/2020-12/schema"}`, "not supported"},
+		"9 a later dialect":                {`{"$schema":"https://json-schema.org/draft/2019-09/schema"}`, "not supported"},
 		"9 unevaluatedProperties":          {`{"unevaluatedProperties":false}`, `did you mean "additionalProperties"`},
 		"9 dependentRequired":              {`{"dependentRequired":{"a":["b"]}}`, `did you mean "dependencies"`},
 		"9 prefixItems":                    {`{"prefixItems":[{}]}`, `did you mean "items"`},

@@ -91,6 +91,13 @@ func (f finding) violation(fallback string) Violation {
 		v.Message = "has too many items"
 	case "contains":
 		v.Message = "has no item that fits"
+		if len(f.shapes) > 0 && (f.shapes[0].raw["minContains"] != nil || f.shapes[0].raw["maxContains"] != nil) {
+			v.Message = "has too few or too many items that fit"
+		}
+	case "nothing":
+		v.Message = "is not allowed here"
+	case "property_name":
+		v.Message = fmt.Sprintf("has the name %q, which is not allowed", f.property)
 	default:
 		v.Message = fallback
 	}
@@ -356,7 +363,7 @@ func (s *shape) spread(out []*shape) []*shape {
 // member are the schemas for one member of an object or array.
 func (s *shape) member(part string, v any) []*shape {
 	if _, array := v.([]any); array {
-		out := []*shape{s.items, s.contains}
+		out := append([]*shape{s.items, s.contains}, s.others...)
 		if i, err := strconv.Atoi(part); err == nil && s.tuple != nil {
 			if out[0] = s.extra; i < len(s.tuple) {
 				out[0] = s.tuple[i]
@@ -375,6 +382,9 @@ func (s *shape) member(part string, v any) []*shape {
 	}
 	if len(out) == 0 && s.rest != nil {
 		out = append(out, s.rest)
+	}
+	if len(out) == 0 {
+		out = append(out, s.others...)
 	}
 	return out
 }

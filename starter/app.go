@@ -41,6 +41,8 @@ RUN is a run's id, or @last for the newest in the store.`
 const environmentHelp = `Environment:
   RLAM_HOME         what outlives a command; ~/.local/share/rlam by default
   RLAM_STORE        folder of records and artifacts; RLAM_HOME/store by default
+  RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
+  RLAM_ALLOW_ADDRESS  HOST:PORT,... that actions may reach though no public address
   OPENAI_API_KEY    key of the model server
   OPENAI_BASE_URL   an OpenAI-compatible server, for studies that name none
   TEMPORAL_...      a Temporal server, as Temporal's own tools are told of it

@@ -81,7 +81,9 @@ func TestScripts(t *testing.T) {
 			}
 			return need.Has(program)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"until": until, "holds": holds},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"until": until, "holds": holds, "service": service, "fill": fill, "build": build, "nowhere": nowhere,
+		},
 	})
 }
 

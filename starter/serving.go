@@ -23,7 +23,8 @@ func (c *connection) startWorker(queue, storeDir string, parallel int) (*host.Ho
 	h, err := host.New(host.Config{
 		Client: c.client, Store: storeDir, TaskQueue: queue, Parallel: parallel,
 		BaseURL: c.getenv("OPENAI_BASE_URL"), Key: c.getenv("OPENAI_API_KEY"),
-		Walls: host.ReadWalls(c.getenv),
+		Walls:          host.ReadWalls(c.getenv),
+		AllowAddresses: host.AllowedAddresses(c.getenv(host.AllowVariable)),
 	})
 	if err != nil {
 		return nil, err

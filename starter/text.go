@@ -58,6 +58,8 @@ func (p *textPrinter) Print(m message) {
 		p.serverStatus(m)
 	case serverStopped:
 		p.printf("Stopped the Temporal server at %s. Its runs are kept.\n", m.Address)
+	case pinnedTool:
+		p.pinnedTool(m)
 	case checked:
 		p.checked(m)
 	case listedRun:

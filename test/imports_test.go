@@ -83,8 +83,13 @@ var rules = []rule{
 		why: "a planner's request is a pure function of the conversation, so that it can be spelled again from the record",
 	},
 	{
-		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/activities/executor/confine", "rlam/internal/canon", "rlam/internal/tree", "rlam/schemas"},
+		of: []string{"rlam/activities/executor"}, not: []string{"rlam/"}, but: []string{"rlam/activities/executor/", "rlam/internal/canon", "rlam/internal/tree", "rlam/schemas"},
 		why: "an executor runs one attempt; it neither judges nor records",
+	},
+	{
+		of: []string{"rlam/activities/executor/web", "rlam/activities/executor/mcp"}, not: []string{"rlam/", temporal},
+		but: []string{"rlam/internal/canon", "rlam/internal/retryafter", "rlam/schemas"},
+		why: "how a request is made and a tool is called doesn't depend on attempts and their folders; the starter asks servers too",
 	},
 	{
 		of: []string{"rlam/activities/executor/confine"}, not: []string{"rlam/"},
@@ -100,7 +105,11 @@ var rules = []rule{
 		why: "one place knows the model client and its traps",
 	},
 	{
-		of: []string{"rlam/"}, not: []string{"github.com/xeipuuv/", "cel.dev/"}, except: []string{"rlam/schemas"},
+		of: []string{"rlam/"}, not: []string{"github.com/modelcontextprotocol/"}, except: []string{"rlam/activities/executor/mcp"},
+		why: "one place knows the protocol's library and what it leaves open",
+	},
+	{
+		of: []string{"rlam/"}, not: []string{"github.com/xeipuuv/", "github.com/santhosh-tekuri/", "cel.dev/"}, except: []string{"rlam/schemas"},
 		why: "validators take hostile input only behind the limits of package schemas",
 	},
 	{

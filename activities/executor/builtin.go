@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"rlam/activities/executor/web"
 	"rlam/internal/canon"
 )
 
@@ -28,12 +29,15 @@ var (
 type builtins struct {
 	handlers map[string]Builtin
 	blobs    Blobs
+	web      web.Client
+	path     string // where programs of tool servers are looked up
+	walls    walls  // around tool servers
 	grace    time.Duration
 	running  running[*handling]
 }
 
 func newBuiltins(handlers map[string]Builtin, c Config) *builtins {
-	return &builtins{handlers: handlers, blobs: c.Blobs, grace: c.Grace}
+	return &builtins{handlers: handlers, blobs: c.Blobs, web: web.Client{Allow: c.AllowAddresses}, path: c.Path, walls: newWalls(c), grace: c.Grace}
 }
 
 // handling is a handler at work. What follows done is set before done is closed.
@@ -51,17 +55,37 @@ func (b *builtins) has(name string) bool {
 }
 
 func (b *builtins) Start(ctx context.Context, t Task) (Handle, error) {
-	handler, ok := b.handlers[t.Binding.Builtin]
+	handler, ok := b.handler(t)
 	if !ok {
 		return Handle{}, fmt.Errorf("starting builtin %q: %w", t.Binding.Builtin, ErrNoBinding)
 	}
+	return b.begin(ctx, t, handler)
+}
+
+// handler is what carries t out in this process.
+func (b *builtins) handler(t Task) (Builtin, bool) {
+	switch {
+	case t.Binding.HTTP != nil:
+		return b.request(t), true
+	case t.Binding.MCP != nil && t.Binding.MCP.URL != "":
+		return b.remoteTool(t), true
+	}
+	h, ok := b.handlers[t.Binding.Builtin]
+	return h, ok
+}
+
+// begin has a handler carry t out.
+func (b *builtins) begin(ctx context.Context, t Task, handler Builtin) (Handle, error) {
 	params, err := canon.Transform(t.Params)
 	if err != nil {
 		return Handle{}, &Failure{Type: TypeInvalidParams, Message: fmt.Sprintf("reading the parameters: %v", err)}
 	}
 	h, err := newHandle(kindBuiltin, os.Getpid())
 	if err != nil {
-		return Handle{}, fmt.Errorf("starting builtin %q: %w", t.Binding.Builtin, err)
+		return Handle{}, fmt.Errorf("starting %q: %w", t.Action, err)
+	}
+	if t.ID != "" {
+		h.ID = t.ID
 	}
 	a := &attempt{blobs: t.blobs(b.blobs), seed: t.Seed, progress: t.Progress, named: digestsIn(params)}
 	work := context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a)
@@ -141,7 +165,7 @@ func call(ctx context.Context, handler Builtin, params json.RawMessage, answers 
 	output, err := handler.run(ctx, params)
 	if err != nil {
 		a = answer{failure: asFailure(err), typed: errors.As(err, new(*Failure))}
-		if a.typed && !mayClaim(a.failure.Type) {
+		if a.typed && !handler.own && !mayClaim(a.failure.Type) {
 			a.failure.Causes = append(a.failure.Causes, notClaimable(a.failure.Type))
 			a.failure.Type = TypeActionFailed
 		}
@@ -267,16 +291,19 @@ func (a *attempt) report(message string) {
 }
 
 // note logs a message; false if the attempt is over.
-func (a *attempt) note(message string) bool {
+func (a *attempt) note(message string) bool { return a.write(message + "\n") }
+
+// write logs text; false if the attempt is over.
+func (a *attempt) write(text string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return false
 	}
-	if line := message + "\n"; a.log.Len()+len(line) <= maxBuiltinLog {
-		a.log.WriteString(line)
+	if a.log.Len()+len(text) <= maxBuiltinLog {
+		a.log.WriteString(text)
 	} else {
-		a.unlogged += len(line)
+		a.unlogged += len(text)
 	}
 	return true
 }

@@ -53,7 +53,7 @@ func checkVariables(cmd *schemas.Command) error {
 
 // environ is a program's whole environment.
 func environ(t Task, dir, search, id string) []string {
-	cmd := t.Binding.Command
+	cmd := commandOf(t.Binding)
 	env := fixedFor(t)
 	env["PATH"] = search
 	maps.Copy(env, cmd.Env)

@@ -34,12 +34,14 @@ type Env struct {
 type Identity struct {
 	OS        string            `json:"os"`
 	Arch      string            `json:"arch"`
-	Worker    *Build            `json:"worker,omitempty"`    // of a builtin: the worker is the program
+	Worker    *Build            `json:"worker,omitempty"`    // of a builtin, or a request: the worker is the program
 	Program   *Program          `json:"program,omitempty"`   // of a command; none if only its prefix can find it
 	Prefix    *Program          `json:"prefix,omitempty"`    // the first of what a command has before its program
 	Variables map[string]string `json:"variables,omitempty"` // of a command: those with the same value in every attempt
 	Passed    []string          `json:"passed,omitempty"`    // of a command: names of variables let through; their values may be secrets
 	Probes    map[string]Probe  `json:"probes,omitempty"`    // of a command: what its binding has asked for, by command line
+	Secrets   []string          `json:"secrets,omitempty"`   // of a request: names of the secrets in it
+	Allowed   []string          `json:"allowed,omitempty"`   // of a request: addresses that the worker lets through though they aren't public
 
 	FixedAddresses bool `json:"fixed_addresses,omitempty"` // of a command: without address-space randomisation
 
@@ -112,14 +114,15 @@ func (s *Set) describe(ctx context.Context, t Task) (Env, error) {
 	if e.Isolation, err = s.walls.level(ctx, t); err != nil {
 		return Env{}, err
 	}
-	if t.Binding.Command == nil {
+	cmd := commandOf(t.Binding)
+	if cmd == nil {
+		e.Identity.Secrets, e.Identity.Allowed = secretNames(t.Binding), s.allowed(t.Binding)
 		e.Identity.Worker, err = ownBuild()
 		if err != nil {
 			return Env{}, fmt.Errorf("describing the worker: %w", err)
 		}
 		return e, nil
 	}
-	cmd := t.Binding.Command
 	search := searchPath(cmd, s.path)
 	e.Identity.Variables = fixedFor(t)
 	e.Identity.Variables["PATH"] = search

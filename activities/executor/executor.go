@@ -38,6 +38,7 @@ type Task struct {
 	Dir            string                  // a folder that no other attempt has: made by Start, removed by the caller after Collect
 	ID             string                  // random, known before Start, so that what it leaves is found without a handle: see [Marked]; Start makes one if it is empty
 	IdempotencyKey string                  // the same for every attempt of the call
+	Idempotent     bool                    // whether the action says that doing it twice does no harm
 	Timeout        time.Duration           // 0: none
 	Isolation      schemas.Isolation       // the least that it needs; of a command the worker's own default, if that is stronger
 	Network        bool                    // whether it reaches the network even in a sandbox

@@ -43,6 +43,9 @@ type Failure struct {
 	Partial   json.RawMessage `json:"partial,omitempty"`
 	Artifacts []Artifact      `json:"artifacts,omitempty"`
 	Log       Artifact        `json:"log,omitzero"`
+
+	// RetryAfter is how long a service asked to wait before another attempt.
+	RetryAfter schemas.Duration `json:"retry_after,omitzero"`
 }
 
 func (f *Failure) Error() string { return f.Type + ": " + f.Message }

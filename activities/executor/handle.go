@@ -17,6 +17,7 @@ import (
 const (
 	kindBuiltin = "builtin"
 	kindCommand = "command"
+	kindTool    = "mcp"
 )
 
 // newHandle is the handle of work in process pid of this machine.

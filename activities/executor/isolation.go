@@ -50,7 +50,7 @@ func newWalls(c Config) walls {
 // level is what is in force for a task: the strongest that worker, study or action ask
 // for. It is a *Failure if that can't be had here.
 func (w walls) level(ctx context.Context, t Task) (schemas.Isolation, error) {
-	if t.Binding.Command == nil {
+	if commandOf(t.Binding) == nil {
 		return schemas.IsolationNone, nil // a handler is part of the worker
 	}
 	level := w.least.Stronger(t.Isolation)

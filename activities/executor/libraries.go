@@ -48,7 +48,7 @@ func (s *Set) loaded(ctx context.Context, t Task, search string, id *Identity) e
 	if file == "" {
 		return nil // a program that came with the binding, and no script: see Program
 	}
-	id.Libraries, err = libraries(ctx, file, variableOf(t.Binding.Command, "LD_LIBRARY_PATH"))
+	id.Libraries, err = libraries(ctx, file, variableOf(commandOf(t.Binding), "LD_LIBRARY_PATH"))
 	return err
 }
 

@@ -127,8 +127,9 @@ func (f *fence) sandbox(w walls, cmd *exec.Cmd, t Task) error {
 // readOnly are what is in the attempt's folder before the program: it can't change what
 // it was given.
 func readOnly(dir string, t Task) []string {
-	names := slices.Concat([]string{"inputs", "params.json"}, t.Binding.Command.Files)
-	for _, in := range t.Binding.Command.In {
+	command := commandOf(t.Binding)
+	names := slices.Concat([]string{"inputs", "params.json"}, command.Files)
+	for _, in := range command.In {
 		if in.Tree == "" { // the files of which a program may change
 			names = append(names, in.Path)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"rlam/activities/executor/web"
 	"rlam/schemas"
 )
 
@@ -18,6 +19,9 @@ type Config struct {
 	Path     string        // programs are looked up here, and get it as PATH; "/usr/local/bin:/usr/bin:/bin"
 	MaxLog   int64         // bytes of an attempt's log that are kept; 64 MiB
 	Grace    time.Duration // how long a handler may take to return when cancelled; 5 s
+	// AllowAddresses are HOST:PORT of services that requests may reach though their
+	// addresses aren't public: an instrument, a service of one's own. None.
+	AllowAddresses []string
 
 	// Isolation is the least for every command; "process" where this system has it, else "none".
 	Isolation schemas.Isolation
@@ -30,12 +34,14 @@ const standardPath = "/usr/local/bin:/usr/bin:/bin"
 // Set is a worker's executors, and an Executor that passes each task and handle to the
 // one whose it is.
 type Set struct {
-	builtin *builtins
+	builtin *builtins // requests and remote tools too
 	command commander
 	prober  prober
+	tool    adopting // tools of servers that are started
 	path    string
 	walls   walls
 	blobs   Blobs
+	allow   []string
 }
 
 // New checks c and makes the executors.
@@ -46,6 +52,9 @@ func New(c Config) (*Set, error) {
 	c.Path = cmp.Or(c.Path, standardPath)
 	c.MaxLog = cmp.Or(c.MaxLog, 64<<20)
 	c.Grace = cmp.Or(c.Grace, 5*time.Second)
+	if err := web.CheckAllowed(c.AllowAddresses); err != nil {
+		return nil, fmt.Errorf("making executors: %w", err)
+	}
 	if err := checkWalls(c); err != nil {
 		return nil, err
 	}
@@ -59,10 +68,10 @@ func New(c Config) (*Set, error) {
 		}
 		handlers[b.Name] = b
 	}
-	command := newCommands(c)
+	command, b := newCommands(c), newBuiltins(handlers, c)
 	return &Set{
-		builtin: newBuiltins(handlers, c), command: command, prober: prober{run: command.probe},
-		path: c.Path, walls: newWalls(c), blobs: c.Blobs,
+		builtin: b, command: command, prober: prober{run: command.probe}, tool: newToolServers(b),
+		path: c.Path, walls: newWalls(c), blobs: c.Blobs, allow: c.AllowAddresses,
 	}, nil
 }
 
@@ -85,6 +94,12 @@ type commander interface {
 
 func (s *Set) forBinding(b schemas.Binding) (adopting, error) {
 	switch {
+	case b.HTTP != nil, b.MCP != nil && b.MCP.URL != "":
+		return s.builtin, nil
+	case b.MCP != nil && commandsRun:
+		return s.tool, nil
+	case b.MCP != nil:
+		return nil, fmt.Errorf("a server that is started: %w", ErrNoBinding)
 	case b.Command != nil && b.Builtin == "":
 		if commandsRun {
 			return s.command, nil
@@ -102,6 +117,8 @@ func (s *Set) forHandle(h Handle) (adopting, error) {
 		return s.builtin, nil
 	case kindCommand:
 		return s.command, nil
+	case kindTool:
+		return s.tool, nil
 	}
 	return nil, fmt.Errorf("a handle of kind %q: %w", h.Kind, ErrNoBinding)
 }

@@ -16,6 +16,7 @@ import (
 // Builtin is a handler in Go under the name that bindings use. Make one with [Typed].
 type Builtin struct {
 	Name string
+	own  bool // the engine's: it may give failure types that an action may not
 	run  func(ctx context.Context, params json.RawMessage) (json.RawMessage, error)
 }
 

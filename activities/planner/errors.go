@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	openai "github.com/sashabaranov/go-openai"
+
+	"rlam/internal/retryafter"
 )
 
 // Types of an [Unavailable], as the workflow tells them apart.
@@ -55,7 +56,7 @@ func (x *exchange) unavailable(r Request, err error) *Unavailable {
 		u.Message = x.garbled(err)
 	default:
 		u.Message = serverWords(err, x.received)
-		u.RetryAfter = retryAfter(x.header, time.Now())
+		u.RetryAfter = retryafter.Of(x.header, time.Now())
 		x.classify(u)
 	}
 	u.Message = scrub(u.Message, x.key)
@@ -194,32 +195,6 @@ func withoutTags(page string) string {
 		}
 	}
 	return b.String()
-}
-
-// retryAfter is how long the server asks to wait, by Retry-After (seconds, or a
-// date that is read against the server's own clock where it shows one) or by the
-// retry-after-ms that some send.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
-		return bounded(ms / 1000)
-	}
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
-		return bounded(seconds)
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return bounded(at.Sub(now).Seconds())
-}
-
-// bounded is a wait of at least nothing and at most a day.
-func bounded(seconds float64) time.Duration {
-	return time.Duration(min(max(seconds, 0), 86400) * float64(time.Second))
 }
 
 // minSecret is the shortest key that is taken for a secret. Servers that need none

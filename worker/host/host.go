@@ -32,6 +32,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,6 +63,9 @@ type Config struct {
 	Identity  string             // in histories and the journal; PID@HOST if empty
 	BaseURL   string             // of an OpenAI-compatible server, for studies that name none
 	Key       string             // its API key
+	// AllowAddresses are HOST:PORT of services that actions may reach though their
+	// addresses aren't public. They are part of the environment that attempts record.
+	AllowAddresses []string
 	// ModelLog is a file to which scripted models append each request; none if empty.
 	ModelLog string
 	// Parallel bounds the activities that run at once; 1,000 if 0. Where few may run, Temporal
@@ -103,7 +107,7 @@ func New(c Config) (*Host, error) {
 		return nil, err
 	}
 	builtins := append(builtin.All(), c.Actions...)
-	executors, err := executor.New(c.Walls.executors(executor.Config{Blobs: s, Builtins: builtins, Grace: 3 * time.Second}, s.Dir()))
+	executors, err := executor.New(c.Walls.executors(executor.Config{Blobs: s, Builtins: builtins, Grace: 3 * time.Second, AllowAddresses: c.AllowAddresses}, s.Dir()))
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +143,14 @@ func New(c Config) (*Host, error) {
 	Register(h.worker)
 	a.Register(h.worker)
 	return h, nil
+}
+
+// AllowVariable names the variable that holds [Config.AllowAddresses], divided by commas.
+const AllowVariable = "RLAM_ALLOW_ADDRESS"
+
+// AllowedAddresses are the addresses in a value of [AllowVariable].
+func AllowedAddresses(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // Register registers R-LAM's workflows, for a worker or a replayer.

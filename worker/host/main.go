@@ -37,6 +37,8 @@ Environment:
   RLAM_HOME         where R-LAM keeps what outlives a command
   RLAM_ISOLATION    least isolation of commands, unless --isolation says it
   RLAM_READABLE     what a sandbox shows besides the system, a list as in PATH
+  RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
+  RLAM_ALLOW_ADDRESS  as --allow-address, divided by commas
   OPENAI_API_KEY    key of the model server
   OPENAI_BASE_URL   an OpenAI-compatible server, for studies that name none
   TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_...,
@@ -66,6 +68,7 @@ func Main(actions ...executor.Builtin) {
 // workerFlags are what a worker is told on its command line.
 type workerFlags struct {
 	address, store, queue, identity string
+	allow                           []string
 	parallel                        int
 	cpus                            int
 	memory                          schemas.Size
@@ -99,6 +102,11 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 		path, err = filepath.Abs(path)
 		f.walls.Readable = append(f.walls.Readable, path)
 		return err
+	})
+	f.allow = AllowedAddresses(getenv(AllowVariable))
+	set.Func("allow-address", "`HOST:PORT` that actions may reach though its address isn't public (repeatable)", func(v string) error {
+		f.allow = append(f.allow, v)
+		return nil
 	})
 	set.DurationVar(&f.stop, "stop-timeout", 10*time.Second, "how long running attempts may take to end")
 	set.Usage = func() { fmt.Fprintf(stderr, usage, set.Name(), flagText(set)) }
@@ -180,7 +188,7 @@ func assemble(ctx context.Context, f workerFlags, getenv func(string) string, lo
 	h, err := New(Config{
 		Client: c, Store: f.store, TaskQueue: f.queue, Actions: actions, Identity: f.identity,
 		BaseURL: getenv("OPENAI_BASE_URL"), Key: getenv("OPENAI_API_KEY"),
-		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls, CPUs: f.cpus, Memory: f.memory,
+		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls, AllowAddresses: f.allow, CPUs: f.cpus, Memory: f.memory,
 	})
 	if err != nil {
 		c.Close()
