@@ -3,9 +3,7 @@ package test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +12,7 @@ import (
 
 	"rlam/internal/record"
 	"rlam/internal/scripted"
+	"rlam/test/expected"
 	"rlam/test/lab"
 	"rlam/worker/host"
 )
@@ -60,11 +59,11 @@ func TestMGH09(t *testing.T) {
 			}
 			lab.Replay(t, h)
 
-			links, err := record.Chain(t.Context(), l.Host.Store, runOf(t, h), result.Head)
+			links, err := record.Chain(t.Context(), l.Host.Store, lab.RunOf(t, h), result.Head)
 			if err != nil {
 				t.Fatal(err)
 			}
-			story := tell(links)
+			story := strings.Join(expected.Story(links), "\n") + "\n"
 			asked := 0
 			if name == "plan" {
 				if strings.Contains(story, "failed") {
@@ -96,34 +95,6 @@ func near(t *testing.T, what string, got, want float64) {
 	}
 }
 
-// tell is a chain as a story, a line for each call.
-func tell(links []record.Link) string {
-	var b strings.Builder
-	for _, l := range links {
-		switch rec := l.Record.(type) {
-		case *record.Proposal:
-			if rec.Outcome != "calls" {
-				fmt.Fprintf(&b, "%d %s\n", rec.Index, rec.Outcome)
-			}
-		case *record.Step:
-			for _, c := range rec.Calls {
-				name, _, _ := strings.Cut(c.Action, "@")
-				fmt.Fprintf(&b, "%s %s %s", c.ID, name, c.Status)
-				if i := slices.IndexFunc(c.Verdicts, func(v record.Verdict) bool { return v.Decision == "refused" }); i >= 0 {
-					fmt.Fprintf(&b, " by %s", c.Verdicts[i].Gate)
-				}
-				if n := len(c.Attempts); n > 0 && c.Attempts[n-1].Error != nil {
-					fmt.Fprintf(&b, " %s", c.Attempts[n-1].Error.Type)
-				}
-				b.WriteString("\n")
-			}
-		case *record.Seal:
-			fmt.Fprintf(&b, "%s\n", rec.Status)
-		}
-	}
-	return b.String()
-}
-
 // TestContentStaysOutOfTheHistory looks for a number of the result, and for the
 // planner's words, in the events: only previews may hold them.
 func TestContentStaysOutOfTheHistory(t *testing.T) {
@@ -146,7 +117,7 @@ func TestHistoriesAreArchived(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
 	_, h := l.Study("../examples/mgh09/study.yaml", map[string]string{"/planner": `{"plan": "plan.yaml"}`})
-	run := runOf(t, h)
+	run := lab.RunOf(t, h)
 	lab.Eventually(t, func(ctx context.Context) (bool, error) {
 		archived, err := host.Archived(ctx, l.Host.Store, run)
 		if err != nil || len(archived) == 0 {

@@ -194,6 +194,16 @@ func ReadHistory(ctx context.Context, c client.Client, id, runID string) (*histo
 	return h, nil
 }
 
+// RunOf is the run record that a history was started with.
+func RunOf(t testing.TB, h *historypb.History) canon.Digest {
+	t.Helper()
+	var in workflows.StudyInput
+	if err := host.DataConverter().FromPayloads(h.Events[0].GetWorkflowExecutionStartedEventAttributes().GetInput(), &in); err != nil {
+		t.Fatal(err)
+	}
+	return in.Run
+}
+
 // Replay replays a history against this build's workflow code, and compares.
 func Replay(t testing.TB, h *historypb.History) replay.Result {
 	t.Helper()
