@@ -176,8 +176,10 @@ func TestCompareEnvironments(t *testing.T) {
 	}
 	identity := []executor.Difference{
 		{Piece: "instructions", A: "avx, fma", B: "avx"},
-		{Piece: "variables LIST", A: "two 2"}, {Piece: "variables LIST", B: "two 3"},
-		{Piece: "variables NEW", B: "x"}, {Piece: "variables TZ", A: "UTC"},
+		{Piece: "variables LIST", A: "two 2"},
+		{Piece: "variables LIST", B: "two 3"},
+		{Piece: "variables NEW", B: "x"},
+		{Piece: "variables TZ", A: "UTC"},
 	}
 	circumstances := []executor.Difference{{Piece: "host", A: "alpha", B: "beta"}, {Piece: "isolation", A: "none", B: "sandbox"}}
 	if !slices.Equal(d.Identity, identity) || !slices.Equal(d.Circumstances, circumstances) || d.Same() {
