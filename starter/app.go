@@ -41,6 +41,8 @@ RUN is a run's id, or @last for the newest in the store.`
 const environmentHelp = `Environment:
   RLAM_HOME         what outlives a command; ~/.local/share/rlam by default
   RLAM_STORE        folder of records and artifacts; RLAM_HOME/store by default
+  RLAM_ISOLATION, RLAM_READABLE, RLAM_CPUS, RLAM_MEMORY
+                    for the worker within, as worker --help tells
   OPENAI_API_KEY    key of the model server
   OPENAI_BASE_URL   an OpenAI-compatible server, for studies that name none
   TEMPORAL_...      a Temporal server, as Temporal's own tools are told of it
