@@ -43,6 +43,8 @@ const environmentHelp = `Environment:
   RLAM_STORE        folder of records and artifacts; RLAM_HOME/store by default
   RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
   RLAM_ALLOW_ADDRESS  HOST:PORT,... that actions may reach though no public address
+  RLAM_ISOLATION, RLAM_READABLE, RLAM_CPUS, RLAM_MEMORY
+                    for the worker within, as worker --help tells
   OPENAI_API_KEY    key of the model server
   OPENAI_BASE_URL   an OpenAI-compatible server, for studies that name none
   TEMPORAL_...      a Temporal server, as Temporal's own tools are told of it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"rlam/internal/store"
@@ -48,6 +49,7 @@ func (c *connection) attach(ctx context.Context, id, runID string, s store.Store
 // followTo follows a run to its end. When a signal ends ctx, it says how to go on.
 func (c *connection) followTo(ctx context.Context, id, runID string, s store.Store, emit func(follow.Event)) (*follow.End, error) {
 	stop := c.tick()
+	defer c.watchProgress(ctx, id)()
 	end, err := c.follower(id, s).Follow(ctx, runID, emit)
 	stop()
 	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
@@ -57,6 +59,46 @@ func (c *connection) followTo(ctx context.Context, id, runID string, s store.Sto
 		return nil, &codedError{code: exitInterrupted}
 	}
 	return end, err
+}
+
+// progressMessage is what calls under way say of themselves: how far they are, or for
+// what they wait.
+type progressMessage struct {
+	Progress map[string]string `json:"progress"` // by call
+}
+
+func (progressMessage) MessageType() string { return "progress" }
+
+// progressEvery is how often the server is asked what the calls under way say.
+const progressEvery = 2 * time.Second
+
+// watchProgress tells what calls under way say, as it changes, until stop.
+func (c *connection) watchProgress(ctx context.Context, id string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		every := time.NewTicker(progressEvery)
+		defer every.Stop()
+		said := map[string]string{}
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-every.C:
+			}
+			now, err := c.progress(ctx, id)
+			if err != nil {
+				continue // who follows the history hears of it
+			}
+			fresh := maps.Clone(now)
+			maps.DeleteFunc(fresh, func(call, text string) bool { return said[call] == text })
+			if said = now; len(fresh) > 0 {
+				c.words.Print(progressMessage{fresh})
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
 }
 
 // tick lets the printer speak up once a second, until stop.

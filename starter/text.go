@@ -84,6 +84,8 @@ func (p *textPrinter) Print(m message) {
 		p.step(m)
 	case standingMessage:
 		p.standing(m)
+	case progressMessage:
+		p.progress(m.Progress)
 	default:
 		p.event(m)
 	}

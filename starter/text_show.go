@@ -28,9 +28,7 @@ func (p *textPrinter) standing(m standingMessage) {
 	if !m.Open {
 		return
 	}
-	for _, call := range slices.Sorted(maps.Keys(m.Progress)) {
-		p.printf("%s%s %s\n", callColumn, call, p.dim.Render(oneLine(m.Progress[call], max(20, p.width-len(callColumn)-len(call)-1))))
-	}
+	p.progress(m.Progress)
 	switch {
 	case m.Served:
 		p.printf("\nThe run is open, and a worker serves it. To follow it:\n")
@@ -40,6 +38,13 @@ func (p *textPrinter) standing(m standingMessage) {
 		p.printf("\nThe run is open and has no worker. To go on with it:\n")
 	}
 	p.commands(m.Next)
+}
+
+// progress says how far calls under way are, or for what they wait.
+func (p *textPrinter) progress(said map[string]string) {
+	for _, call := range slices.Sorted(maps.Keys(said)) {
+		p.printf("%s%s %s\n", callColumn, call, p.dim.Render(oneLine(said[call], max(20, p.width-len(callColumn)-len(call)-1))))
+	}
 }
 
 func leftoverWords(l follow.Leftover, open bool) string {

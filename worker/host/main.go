@@ -35,6 +35,8 @@ Usage: %s [flags]
 Environment:
   RLAM_STORE        folder of the store, unless --store says it
   RLAM_HOME         where R-LAM keeps what outlives a command
+  RLAM_CPUS         processors for actions that declare some, unless --cpus says it
+  RLAM_MEMORY       memory for actions that declare some, unless --memory says it
   RLAM_ISOLATION    least isolation of commands, unless --isolation says it
   RLAM_READABLE     what a sandbox shows besides the system, a list as in PATH
   RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
@@ -88,13 +90,18 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 	set.StringVar(&f.queue, "task-queue", "", "`NAME` of the task queue; by default that of the store and the actions")
 	set.StringVar(&f.identity, "identity", "", "`NAME` of this worker in histories; PID@HOST by default")
 	set.IntVar(&f.parallel, "parallel", 0, "bound on planner turns and attempts at once; 1,000 by default")
-	set.IntVar(&f.cpus, "cpus", 0, "processors for the actions that declare some; by default all that it may use")
+	var err error
+	if f.cpus, f.memory, err = ReadRoom(getenv); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", set.Name(), err)
+		return f, errUsage
+	}
+	set.IntVar(&f.cpus, "cpus", f.cpus, "`N` processors for the actions that declare some; by default all that it may use")
 	set.Func("memory", "memory for the actions that declare some, a `SIZE` such as 8GiB; by default all that it may use", func(text string) (err error) {
 		f.memory, err = schemas.ParseSize(text)
 		return err
 	})
 	f.walls = ReadWalls(getenv)
-	set.Func("isolation", "`LEVEL` of isolation that every command gets at least: none, process or sandbox; process by default on Linux", func(level string) error {
+	set.Func("isolation", "least `LEVEL` of isolation of every command: none, process or sandbox; process by default on Linux", func(level string) error {
 		f.walls.Least = schemas.Isolation(level)
 		return nil
 	})
