@@ -317,6 +317,7 @@ func TestMetaSchemasAgreeWithTheTypes(t *testing.T) {
 		"study":  {schemas.Study{}},
 		"action": {schemas.Action{}, struct{ Run schemas.Binding }{}},
 		"plan":   {schemas.Plan{}},
+		"call":   {schemas.Supposition{}},
 	} {
 		raw, err := schemas.MetaSchema(kind)
 		if err != nil {
@@ -374,6 +375,9 @@ func typeKeys(t reflect.Type, at string, out map[string]bool) {
 		}
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name == "" {
 				name = strings.ToLower(f.Name)

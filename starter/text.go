@@ -60,6 +60,10 @@ func (p *textPrinter) Print(m message) {
 		p.printf("Stopped the Temporal server at %s. Its runs are kept.\n", m.Address)
 	case checked:
 		p.checked(m)
+	case explained:
+		p.explained(m)
+	case askEnd:
+		p.askEnd(m)
 	case listedRun:
 		p.listed(m)
 	case listEnd:
