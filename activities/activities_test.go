@@ -69,6 +69,7 @@ type bench struct {
 	env   *testsuite.TestActivityEnvironment
 	ran   atomic.Int64 // executions of test.count
 	fail  func() error // what test.count returns
+	lacks bool         // a worker that is started now has no handler for test.count
 }
 
 func newBench(t *testing.T, edits ...string) *bench {
@@ -107,7 +108,11 @@ func (b *bench) restart() {
 		}
 		return in, nil
 	})
-	set, err := executor.New(executor.Config{Blobs: b.store, Builtins: []executor.Builtin{count}})
+	builtins := []executor.Builtin{count}
+	if b.lacks {
+		builtins = nil
+	}
+	set, err := executor.New(executor.Config{Blobs: b.store, Builtins: builtins})
 	if err != nil {
 		b.t.Fatal(err)
 	}

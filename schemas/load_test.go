@@ -315,7 +315,7 @@ func TestExamplesLoad(t *testing.T) {
 func TestMetaSchemasAgreeWithTheTypes(t *testing.T) {
 	for kind, types := range map[string][]any{
 		"study":  {schemas.Study{}},
-		"action": {schemas.Action{}, struct{ Run schemas.Binding }{}},
+		"action": {schemas.Action{}, struct{ Run schemas.Binding }{}, struct{ Run schemas.Bindings }{}},
 		"plan":   {schemas.Plan{}},
 		"call":   {schemas.Supposition{}},
 	} {
@@ -347,7 +347,10 @@ func TestMetaSchemasAgreeWithTheTypes(t *testing.T) {
 
 func schemaKeys(root, s map[string]any, at string, out map[string]bool) {
 	if ref, ok := s["$ref"].(string); ok {
-		s = root["definitions"].(map[string]any)[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
+		s = root
+		for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+			s = s[part].(map[string]any)
+		}
 	}
 	props, _ := s["properties"].(map[string]any)
 	for name, sub := range props {
