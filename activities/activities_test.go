@@ -354,6 +354,9 @@ func TestAWholeRunFromTheStoreAlone(t *testing.T) {
 	if err != nil || len(links) != 6 {
 		t.Fatalf("a chain of %d records, %v", len(links), err)
 	}
+	if ds, err := activities.Rejudge(t.Context(), b.store, b.run, sealed[0].Head, schemas.NewGate()); err != nil || len(ds) > 0 {
+		t.Errorf("judged again: %v, %v", ds, err)
+	}
 	step := links[2].Record.(*record.Step)
 	if s := step.Calls[1]; s.Status != record.CallCompleted || len(s.Uses) != 1 || s.Uses[0].From != "1.1" || s.Attempts[0].Environment.IsZero() {
 		t.Errorf("%+v", s)

@@ -88,7 +88,8 @@ type Proposal struct {
 	Result  *Result      `json:"result,omitempty"`
 	Reason  canon.Digest `json:"reason"` // of give_up, or what was wrong with the answer
 	Turn    Turn         `json:"turn"`
-	Last    *Last        `json:"last,omitempty"` // of a last turn: why no other may follow
+	Last    *Last        `json:"last,omitempty"`    // of a last turn: why no other may follow
+	Elapsed string       `json:"elapsed,omitempty"` // how long the run had taken when it was judged: the one fact that the chain doesn't tell
 }
 
 // Last is the limit that made a turn the last one, in which the planner could only

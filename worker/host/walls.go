@@ -3,8 +3,8 @@ package host
 import (
 	"context"
 	"fmt"
-	"slices"
 	"path/filepath"
+	"slices"
 
 	"rlam/activities/executor"
 	"rlam/schemas"
