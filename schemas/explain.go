@@ -169,9 +169,13 @@ func (p *step) fittingValues(c *trial) []string {
 	for _, s := range schemas {
 		for _, v := range s.check(c.value) {
 			// Of several at one place the first is the plainest: others repeat it for alternatives.
-			if v.Expected != "" && !slices.Contains(said, v.Pointer) {
-				said = append(said, v.Pointer)
-				out = append(out, "at "+spot(v.Pointer)+": "+phrase(v.Expected, "", v.Nearest))
+			at := v.Pointer
+			if v.missing != "" {
+				at = join(at, v.missing)
+			}
+			if v.Expected != "" && !slices.Contains(said, at) {
+				said = append(said, at)
+				out = append(out, "at "+spot(at)+": "+phrase(v.Expected, "", v.Nearest))
 			}
 		}
 	}

@@ -52,6 +52,7 @@ func TestExplainedRefusals(t *testing.T) {
 		{onlyCheap, `a:heat {"temperature":300}`, "default", "", `a call for which this holds: params.temperature < 300.0 (rule "warm")`},
 		{few(2), `a:fit {` + data + `,"start":{"b":1}}`, "few", "", ""},
 		{"", `a:heat {"temperature":"hot","minutes":0}`, "", "", "at /minutes: at least 1|at /temperature: a number"},
+		{"", `a:heat {"minutes":2}`, "", "", "at /temperature: a number"},
 		{"", `a:fit {` + data + `,"start":{"b":1},"from":3,"to":2}`, "", "", "a call for which this holds: !has(params.from) || !has(params.to) || params.from < params.to"},
 	} {
 		e := schemas.NewGate().Explain(lab(c.call), labFacts(t, c.study))[0]
