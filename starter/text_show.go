@@ -212,7 +212,11 @@ func (p *textPrinter) verdicts(verdicts []follow.Verdict) {
 			style = p.warn
 		}
 		head := fmt.Sprintf("%sgate %s (version %d) ", callColumn, v.Gate, v.Version)
-		p.printf("%s%s\n", head, style.Render(v.Decision))
+		by := ""
+		if v.Rule != "" {
+			by = " by rule " + printable(v.Rule)
+		}
+		p.printf("%s%s%s\n", head, style.Render(v.Decision), by)
 		if v.Reason != "" {
 			p.block(moreColumn, v.Reason, unstyled)
 		}
