@@ -25,7 +25,8 @@ type work struct {
 	in     workflows.ActInput
 	run    *pinned
 	call   record.Call
-	bound  *schemas.Bound
+	bound  *schemas.Bound // with the one of its bindings that this worker uses
+	all    *schemas.Bound // with all of them
 	params json.RawMessage
 	key    canon.Digest
 	// progress hears how far the work is, for whoever watches; nothing of it is recorded.
@@ -38,6 +39,7 @@ type work struct {
 // execution is the body of a call's outcome in the journal.
 type execution struct {
 	Started     string            `json:"started"`
+	Binding     canon.Digest      `json:"binding,omitzero"` // that ran, of an action with several
 	Output      record.Ref        `json:"output"`
 	Artifacts   []record.Artifact `json:"artifacts"`
 	Log         canon.Digest      `json:"log"`
@@ -58,7 +60,7 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 	}
 	w.progress = told.tell
 	w.cancelled = func() bool { return cancelRequested(ctx) }
-	if !a.cfg.Executors.Has(w.bound.Pinned.Binding) {
+	if w.bound = a.choose(w.all); w.bound == nil {
 		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
 	}
 	if err := a.isolated(ctx, w); err != nil {
@@ -120,7 +122,7 @@ func (a *Activities) admitted(ctx context.Context, in workflows.ActInput) (*work
 	if err != nil {
 		return nil, err
 	}
-	w := &work{in: in, run: run, call: call, bound: bound, key: journal.CallKey(in.Proposal, in.Call)}
+	w := &work{in: in, run: run, call: call, all: bound, key: journal.CallKey(in.Proposal, in.Call)}
 	return w, record.OpenContent(ctx, a.cfg.Store, call.Params, &w.params)
 }
 
@@ -148,6 +150,10 @@ func (a *Activities) known(ctx context.Context, w *work, executions []journal.Ex
 // settle decides what becomes of an execution that began and left no outcome: its
 // work is taken over where it lives, or ended; then the call may run again if that is harmless.
 func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (workflows.ActResult, error, bool) {
+	w, err := w.begunBy(e.Intent.Binding)
+	if err != nil {
+		return workflows.ActResult{}, a.trouble(ctx, err), true
+	}
 	if e.Handle == nil && e.Outcome == nil && executor.Outlives(w.bound.Pinned.Binding) {
 		// The worker may have died between the program's start and its handle.
 		h, err := executor.Marked(e.Intent.ID)
@@ -198,6 +204,7 @@ func (a *Activities) intent(ctx context.Context, w *work) journal.Intent {
 	return journal.Intent{
 		Key: w.key, Kind: "call", Run: w.in.Run, Call: w.in.Call, Proposal: w.in.Proposal,
 		Activity: info.ActivityID, Workflow: info.WorkflowExecution.RunID, Worker: a.cfg.Identity, Started: journal.Time(time.Now()),
+		Binding: w.chosen(),
 	}
 }
 
@@ -311,7 +318,7 @@ func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status
 	} else if err != nil && failure == nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
-	e := execution{Started: in.Started, Environment: env.digest, Isolation: env.isolation, Artifacts: artifacts(result.Artifacts), Log: result.Log.Digest}
+	e := execution{Started: in.Started, Binding: w.chosen(), Environment: env.digest, Isolation: env.isolation, Artifacts: artifacts(result.Artifacts), Log: result.Log.Digest}
 	var blobs [][]byte
 	if env.blob != nil {
 		blobs = append(blobs, env.blob)

@@ -5,6 +5,7 @@
 //	plan.go     closes a step, asks the planner, judges, appends the proposal
 //	turn.go     spells the question to the planner, within what the limits leave
 //	judge.go    judges a call whose sources have run since
+//	rejudge.go  judges a recorded run again, to compare
 //	act.go      one attempt of one call; contact.go: without the server for a while;
 //	            resources.go: waiting for what it takes
 //	seal.go     closes the chain, or only a step

@@ -69,6 +69,7 @@ type bench struct {
 	env   *testsuite.TestActivityEnvironment
 	ran   atomic.Int64 // executions of test.count
 	fail  func() error // what test.count returns
+	lacks bool         // a worker that is started now has no handler for test.count
 }
 
 func newBench(t *testing.T, edits ...string) *bench {
@@ -107,7 +108,11 @@ func (b *bench) restart() {
 		}
 		return in, nil
 	})
-	set, err := executor.New(executor.Config{Blobs: b.store, Builtins: []executor.Builtin{count}})
+	builtins := []executor.Builtin{count}
+	if b.lacks {
+		builtins = nil
+	}
+	set, err := executor.New(executor.Config{Blobs: b.store, Builtins: builtins})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -348,6 +353,9 @@ func TestAWholeRunFromTheStoreAlone(t *testing.T) {
 	links, err := record.Chain(t.Context(), b.store, b.run, sealed[0].Head)
 	if err != nil || len(links) != 6 {
 		t.Fatalf("a chain of %d records, %v", len(links), err)
+	}
+	if ds, err := activities.Rejudge(t.Context(), b.store, b.run, sealed[0].Head, schemas.NewGate()); err != nil || len(ds) > 0 {
+		t.Errorf("judged again: %v, %v", ds, err)
 	}
 	step := links[2].Record.(*record.Step)
 	if s := step.Calls[1]; s.Status != record.CallCompleted || len(s.Uses) != 1 || s.Uses[0].From != "1.1" || s.Attempts[0].Environment.IsZero() {

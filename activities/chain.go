@@ -230,6 +230,15 @@ func (c *chain) close(ctx context.Context, a *Activities, run *pinned, d canon.D
 	return nil
 }
 
+// forget takes a call that is judged out of the facts: it is neither a source, nor part
+// of what is used up.
+func (c *chain) forget(call record.Call) {
+	delete(c.sources, call.ID)
+	delete(c.sources, call.Name)
+	c.counters.Calls -= c.open
+	c.counters.Steps--
+}
+
 // snapshot is a copy of what gates read, for use while the chain is back in the cache.
 func (c *chain) snapshot() *chain {
 	return &chain{head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}

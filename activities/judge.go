@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -18,6 +19,8 @@ import (
 type judgement struct {
 	Proposal canon.Digest `json:"proposal"`
 	Call     record.Call  `json:"call"`
+	Elapsed  string       `json:"elapsed,omitempty"`  // how long the run had taken by then
+	Siblings []string     `json:"siblings,omitempty"` // calls of the step that had ended by then
 }
 
 // Judge judges a call whose verdicts were deferred, now that its sources have run.
@@ -54,19 +57,20 @@ func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workfl
 	if err := a.addSiblings(ctx, now, in); err != nil {
 		return workflows.JudgeResult{}, err
 	}
-	// The call itself is judged, so it is no fact: neither as a source nor in what is used up.
-	delete(now.sources, call.ID)
-	delete(now.sources, call.Name)
-	now.counters.Calls -= now.open
-	now.counters.Steps--
-	j := a.gate.Judge([]schemas.Proposed{{ID: call.ID, Name: call.Name, Action: call.Action, Params: params}}, a.facts(run, now))[0]
+	now.forget(call)
+	facts := a.facts(run, now)
+	j := a.gate.Judge([]schemas.Proposed{{ID: call.ID, Name: call.Name, Action: call.Action, Params: params}}, facts)[0]
 	w := &proposalWriter{secret: run.secret}
 	// The edges stay as proposed: a reference that Plan replaced is a value by now.
 	call.Params, call.Verdicts, call.Decision = w.params(j), w.verdicts(j.Verdicts), string(j.Decision)
 	if w.err != nil {
 		return workflows.JudgeResult{}, w.err
 	}
-	d, blob, err := canon.Of(judgement{Proposal: in.Proposal, Call: call})
+	judged := judgement{Proposal: in.Proposal, Call: call, Elapsed: time.Duration(facts.Counters.Elapsed).String()}
+	for _, sibling := range in.Siblings {
+		judged.Siblings = append(judged.Siblings, sibling.ID)
+	}
+	d, blob, err := canon.Of(judged)
 	if err != nil {
 		return workflows.JudgeResult{}, err
 	}

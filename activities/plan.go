@@ -150,6 +150,7 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 	}
 	reason := ""
 	facts := a.facts(run, c)
+	p.Elapsed = time.Duration(facts.Counters.Elapsed).String()
 	if q.last() {
 		facts.LastTurn = q.turn.Limit
 		p.Last = &record.Last{Limit: q.turn.Limit, Reason: w.keep(q.turn.Reason)}

@@ -100,12 +100,21 @@ func loadBound(ctx context.Context, s store.Store, pin record.Pin) (*schemas.Bou
 	if err != nil {
 		return nil, err
 	}
-	b, err := schemas.ReadBound(spec, binding)
+	others := make([][]byte, max(0, len(pin.Bindings)-1))
+	for i := range others {
+		if others[i], err = store.Read(ctx, s, pin.Bindings[i+1], maxPin); err != nil {
+			return nil, err
+		}
+	}
+	b, err := schemas.ReadBound(spec, binding, others...)
 	if err != nil {
 		return nil, err
 	}
 	// A newer R-LAM may fill in defaults that the record doesn't have: the record's name counts.
 	b.Spec, b.Binding = pin.Spec, pin.Binding
+	for i := range b.Others {
+		b.Others[i].Digest = pin.Bindings[i+1]
+	}
 	return b, nil
 }
 

@@ -113,7 +113,7 @@ func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at wor
 	}
 	rec.Started, rec.Ended = body.Started, e.Outcome.Ended
 	rec.Output, rec.Artifacts, rec.Log, rec.Error = body.Output.Digest, body.Artifacts, body.Log, body.Error
-	rec.Environment, rec.Isolation = body.Environment, body.Isolation
+	rec.Environment, rec.Isolation, rec.Binding = body.Environment, body.Isolation, body.Binding
 	return rec, nil
 }
 

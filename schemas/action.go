@@ -91,7 +91,7 @@ func (b Backoff) Wait(n int) time.Duration {
 	return min(wait, limit)
 }
 
-// Binding says what carries an action out. Exactly one member is set.
+// Binding says what carries an action out. Exactly one member is set. See [Bindings].
 type Binding struct {
 	Builtin string   `json:"builtin,omitempty"` // a handler in Go that the worker registered under this name
 	Command *Command `json:"command,omitempty"`

@@ -2,14 +2,12 @@ package schemas
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"rlam/internal/canon"
 )
@@ -24,7 +22,8 @@ type Pinned struct {
 // not changed after it was made, and safe for concurrent use.
 type Bound struct {
 	Action  Action
-	Pinned  Pinned
+	Pinned  Pinned            // of several bindings the preferred one
+	Others  []Alternative     // the bindings after it, in order of preference; most actions have none
 	File    string            // where it was loaded from; empty when it came from a record or from Go code
 	Content map[string][]byte // of the command's files, by name; nil when it came from a record
 
@@ -60,15 +59,16 @@ func ParseAction(file string, text []byte, files fs.FS) (*Bound, Problems) {
 	b := &Bound{File: file}
 	d.fill(&b.Action)
 	var run struct {
-		Run Binding `json:"run"`
+		Run Bindings `json:"run"`
 	}
 	d.fill(&run)
-	b.Pinned.Binding = run.Run
 	b.Action.setDefaults()
 	if _, said := d.members["idempotent"]; !said {
 		b.Action.Idempotent = b.Action.Effects == EffectsNone || b.Action.Effects == EffectsWorkspace
 	}
-	d.pin(b, files)
+	if !d.bad["run"] {
+		d.pin(b, run.Run, files)
+	}
 	b.prepare(d)
 	if len(d.problems) > 0 {
 		return nil, d.problems.sorted()
@@ -79,18 +79,24 @@ func ParseAction(file string, text []byte, files fs.FS) (*Bound, Problems) {
 	return b, nil
 }
 
-// Bind makes a Bound of a spec and a binding that come from a record or from Go
-// code. Defaults are filled in, except for Idempotent.
-func Bind(spec Action, binding Pinned) (*Bound, error) {
+// Bind makes a Bound of a spec and a binding that come from a record or from Go code,
+// and of other bindings after the preferred one. Defaults are filled in, except for
+// Idempotent.
+func Bind(spec Action, binding Pinned, others ...Pinned) (*Bound, error) {
 	spec.setDefaults()
+	b := &Bound{Action: spec, Pinned: binding}
+	run := Bindings{binding.Binding}
+	for _, other := range others {
+		b.Others = append(b.Others, Alternative{Pinned: other})
+		run = append(run, other.Binding)
+	}
 	raw, err := json.Marshal(struct {
 		Action
-		Run Binding `json:"run"`
-	}{spec, binding.Binding})
+		Run Bindings `json:"run"`
+	}{spec, run})
 	if err != nil {
 		return nil, fmt.Errorf("binding action %q: %w", spec.Name, err)
 	}
-	b := &Bound{Action: spec, Pinned: binding}
 	d := open("action", spec.Name+".json", raw)
 	b.prepare(d)
 	if err := d.problems.sorted().Err(); err != nil {
@@ -102,25 +108,35 @@ func Bind(spec Action, binding Pinned) (*Bound, error) {
 	return b, nil
 }
 
-// ReadBound makes a Bound of recorded JSON, as in [Bound.SpecJSON] and [Bound.BindingJSON].
-func ReadBound(spec, binding []byte) (*Bound, error) {
+// ReadBound makes a Bound of recorded JSON: its [Bound.SpecJSON] and the JSON of its
+// [Bound.Bindings], in their order.
+func ReadBound(spec, binding []byte, others ...[]byte) (*Bound, error) {
 	var a Action
-	var p Pinned
 	if err := json.Unmarshal(spec, &a); err != nil {
 		return nil, fmt.Errorf("reading a recorded spec: %w", err)
 	}
-	if err := json.Unmarshal(binding, &p); err != nil {
-		return nil, fmt.Errorf("reading the recorded binding of %q: %w", a.Name, err)
+	pinned := make([]Pinned, 1+len(others))
+	for i, raw := range append([][]byte{binding}, others...) {
+		if err := json.Unmarshal(raw, &pinned[i]); err != nil {
+			return nil, fmt.Errorf("reading the recorded binding of %q: %w", a.Name, err)
+		}
 	}
-	return Bind(a, p)
+	return Bind(a, pinned[0], pinned[1:]...)
 }
 
 func (b *Bound) digest() (err error) {
 	if b.Spec, b.SpecJSON, err = canon.Of(b.Action); err != nil {
 		return err
 	}
-	b.Binding, b.BindingJSON, err = canon.Of(b.Pinned)
-	return err
+	if b.Binding, b.BindingJSON, err = canon.Of(b.Pinned); err != nil {
+		return err
+	}
+	for i := range b.Others {
+		if b.Others[i].Digest, b.Others[i].JSON, err = canon.Of(b.Others[i].Pinned); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // prepare checks what a schema of the file can't say, and compiles.
@@ -142,7 +158,7 @@ func (b *Bound) prepare(d *document) {
 		}
 		b.loose = loose
 	}
-	d.command(b)
+	d.commands(b)
 	d.grades(a.Reproducibility)
 	d.remote(b)
 	b.pre = d.conditions("preconditions", a.Preconditions, variables{
@@ -170,52 +186,4 @@ func (d *document) grades(r Reproducibility) {
 			d.refuse(join("/reproducibility/artifacts", name), "", "", "the pattern %q can't be read: %v", name, err)
 		}
 	}
-}
-
-// maxScript is the size at which a file of a command is refused: it is a script, no data.
-const maxScript = 16 << 20
-
-// pin reads the command's files, which enter the binding by content.
-func (d *document) pin(b *Bound, files fs.FS) {
-	c := b.Pinned.Command
-	if c == nil || d.bad["run"] {
-		return
-	}
-	take := func(at, name string) {
-		if !fs.ValidPath(name) || name == "." || strings.Contains(name, `\`) {
-			d.refuse(at, "", "a path below the folder of the action file, with /", "%q leads elsewhere", name)
-			return
-		}
-		content, err := readScript(files, name)
-		if err != nil {
-			d.refuse(at, "", "", "reading %q: %v", name, err)
-			return
-		}
-		if b.Content == nil {
-			b.Content, b.Pinned.Digests = map[string][]byte{}, map[string]canon.Digest{}
-		}
-		b.Content[name], b.Pinned.Digests[name] = content, canon.Sum(content)
-	}
-	for i, name := range c.Files {
-		take(joinIndex(commandAt+"/files", i), name)
-	}
-	for i, in := range c.In {
-		if in.TemplateFile != "" {
-			take(joinIndex(commandAt+"/in", i)+"/template_file", in.TemplateFile)
-		}
-	}
-}
-
-func readScript(files fs.FS, name string) ([]byte, error) {
-	if files == nil {
-		return nil, errors.New("there is no folder to read it from")
-	}
-	info, err := fs.Stat(files, name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxScript {
-		return nil, fmt.Errorf("is no regular file of at most %d bytes", maxScript)
-	}
-	return fs.ReadFile(files, name)
 }

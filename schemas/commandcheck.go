@@ -12,9 +12,6 @@ import (
 	"unicode"
 )
 
-// commandAt is where a command stands in an action file.
-const commandAt = "/run/command"
-
 // ReservedPaths are names in a program's folder that have a meaning of their own.
 var ReservedPaths = []string{"params.json", "result.json", "error.json", "inputs", "tmp"}
 
@@ -23,39 +20,47 @@ type commandCheck struct {
 	*document
 	b       *Bound
 	c       *Command
+	at      string          // where c stands in the file
 	params  *shape          // nil if the schema has problems
 	returns *shape          // likewise
 	made    map[string]bool // paths that are there before the start
 }
 
-// command checks what no schema of the file can say of b's command.
-func (d *document) command(b *Bound) {
-	c := b.Pinned.Command
-	if c == nil || d.bad["run"] {
+// commands checks what no schema of the file can say of the commands among b's bindings.
+func (d *document) commands(b *Bound) {
+	if d.bad["run"] {
 		return
 	}
-	k := &commandCheck{document: d, b: b, c: c, params: rootOf(b.params), returns: rootOf(b.returns), made: map[string]bool{}}
+	for i, one := range b.Bindings() {
+		if c := one.Pinned.Command; c != nil {
+			d.command(b, c, d.bindingAt(i)+"/command")
+		}
+	}
+}
+
+func (d *document) command(b *Bound, c *Command, at string) {
+	k := &commandCheck{document: d, b: b, c: c, at: at, params: rootOf(b.params), returns: rootOf(b.returns), made: map[string]bool{}}
 	k.line("argv", c.Argv)
 	k.line("prefix", c.Prefix)
 	for _, name := range c.Files {
 		k.made[name] = true
 	}
 	for i, in := range c.In {
-		k.input(joinIndex(commandAt+"/in", i), in)
+		k.input(joinIndex(k.at+"/in", i), in)
 	}
 	if c.Stdin != "" && !k.made[c.Stdin] {
-		k.refuse(commandAt+"/stdin", nearest(c.Stdin, sortedKeys(k.made)), "the path of one of in or files", "%q isn't there before the program starts", c.Stdin)
+		k.refuse(k.at+"/stdin", nearest(c.Stdin, sortedKeys(k.made)), "the path of one of in or files", "%q isn't there before the program starts", c.Stdin)
 	}
 	k.outputs()
 	for _, name := range sortedKeys(c.Result) {
-		k.extract(join(commandAt+"/result", name), name, c.Result[name])
+		k.extract(join(k.at+"/result", name), name, c.Result[name])
 	}
 	k.complete()
 	for i, rule := range c.Errors {
-		k.errorRule(joinIndex(commandAt+"/errors", i), rule)
+		k.errorRule(joinIndex(k.at+"/errors", i), rule)
 	}
 	for i, rule := range c.Progress {
-		at := joinIndex(commandAt+"/progress", i)
+		at := joinIndex(k.at+"/progress", i)
 		k.message(at, rule.Message, k.pattern(at+"/pattern", rule.Pattern))
 	}
 }
@@ -63,7 +68,7 @@ func (d *document) command(b *Bound) {
 // line checks a command line, or what is put before one.
 func (k *commandCheck) line(member string, argv []string) {
 	for i, arg := range argv {
-		at := joinIndex(commandAt+"/"+member, i)
+		at := joinIndex(k.at+"/"+member, i)
 		k.placeholders(at, arg)
 		if i == 0 && len(Placeholders(arg)) > 0 {
 			k.refuse(at, "", "the program's name or path", "a parameter may not choose the program")
@@ -196,10 +201,10 @@ func (k *commandCheck) artifactName(at, name string, seen map[string]bool) {
 func (k *commandCheck) outputs() {
 	names := map[string]bool{}
 	if k.c.Stdout != "" {
-		k.artifactName(commandAt+"/stdout", k.c.Stdout, names)
+		k.artifactName(k.at+"/stdout", k.c.Stdout, names)
 	}
 	for i, o := range k.c.Out {
-		at := joinIndex(commandAt+"/out", i)
+		at := joinIndex(k.at+"/out", i)
 		k.artifactName(at+"/name", o.Name, names)
 		if !fs.ValidPath(strings.TrimSuffix(o.Path, "/")) || o.Path == "." || strings.ContainsRune(o.Path, '\\') || strings.ContainsFunc(o.Path, unicode.IsControl) {
 			k.refuse(at+"/path", "", "a path below the attempt's folder", "%q leads elsewhere", o.Path)

@@ -133,7 +133,7 @@ func (k *commandCheck) complete() {
 	}
 	for _, r := range required {
 		if name, _ := r.(string); !given[name] {
-			k.refuse(commandAt+"/result", "", "", "nothing gives %q, which returns requires", name)
+			k.refuse(k.at+"/result", "", "", "nothing gives %q, which returns requires", name)
 		}
 	}
 }

@@ -149,7 +149,9 @@ func NewGate() *Gate { return &Gate{} }
 // of the step, or to a pending source, is deferred: once that source has run,
 // Judge is called again for this call alone, with the source's outcome in the
 // facts. Calls that are linked by references share a refusal.
-func (g *Gate) Judge(calls []Proposed, f Facts) []Judged {
+func (g *Gate) Judge(calls []Proposed, f Facts) []Judged { return g.judge(calls, f).close() }
+
+func (g *Gate) judge(calls []Proposed, f Facts) *step {
 	p := newPlan(calls, f, g.deleted)
 	for _, c := range p.cases {
 		p.parse(c)
@@ -158,7 +160,7 @@ func (g *Gate) Judge(calls []Proposed, f Facts) []Judged {
 		for _, c := range p.cases {
 			p.last(c)
 		}
-		return p.close()
+		return p
 	}
 	for _, c := range p.cases {
 		p.references(c)
@@ -167,7 +169,7 @@ func (g *Gate) Judge(calls []Proposed, f Facts) []Judged {
 	for _, linked := range p.components() {
 		p.together(linked)
 	}
-	return p.close()
+	return p
 }
 
 // together judges calls that run only together: what one of them holds is given

@@ -15,12 +15,12 @@ import (
 //go:embed meta/*.schema.json
 var metaFiles embed.FS
 
-// MetaSchema is the JSON Schema of a kind of file: "study", "action" or "plan".
+// MetaSchema is the JSON Schema of a kind of file: "study", "action", "plan" or "call".
 // The loader validates against it, and so can an editor.
 func MetaSchema(kind string) ([]byte, error) {
 	b, err := metaFiles.ReadFile("meta/" + kind + ".schema.json")
 	if err != nil {
-		return nil, fmt.Errorf("no schema for files of kind %q; there are study, action and plan", kind)
+		return nil, fmt.Errorf("no schema for files of kind %q; there are study, action, plan and call", kind)
 	}
 	return b, nil
 }
@@ -29,7 +29,7 @@ func MetaSchema(kind string) ([]byte, error) {
 // program, so that one which doesn't compile is a bug.
 var fileSchema = sync.OnceValue(func() map[string]*Schema {
 	out := map[string]*Schema{}
-	for _, kind := range []string{"study", "action", "plan"} {
+	for _, kind := range []string{"study", "action", "plan", "call"} {
 		raw, err := MetaSchema(kind)
 		if err == nil {
 			out[kind], err = Compile(raw)

@@ -315,8 +315,9 @@ func TestExamplesLoad(t *testing.T) {
 func TestMetaSchemasAgreeWithTheTypes(t *testing.T) {
 	for kind, types := range map[string][]any{
 		"study":  {schemas.Study{}},
-		"action": {schemas.Action{}, struct{ Run schemas.Binding }{}},
+		"action": {schemas.Action{}, struct{ Run schemas.Binding }{}, struct{ Run schemas.Bindings }{}},
 		"plan":   {schemas.Plan{}},
+		"call":   {schemas.Supposition{}},
 	} {
 		raw, err := schemas.MetaSchema(kind)
 		if err != nil {
@@ -346,7 +347,10 @@ func TestMetaSchemasAgreeWithTheTypes(t *testing.T) {
 
 func schemaKeys(root, s map[string]any, at string, out map[string]bool) {
 	if ref, ok := s["$ref"].(string); ok {
-		s = root["definitions"].(map[string]any)[strings.TrimPrefix(ref, "#/definitions/")].(map[string]any)
+		s = root
+		for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+			s = s[part].(map[string]any)
+		}
 	}
 	props, _ := s["properties"].(map[string]any)
 	for name, sub := range props {
@@ -374,6 +378,9 @@ func typeKeys(t reflect.Type, at string, out map[string]bool) {
 		}
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if !f.IsExported() {
+				continue
+			}
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 			if name == "" {
 				name = strings.ToLower(f.Name)

@@ -49,6 +49,7 @@ func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
 	l := &LoadedStudy{Path: file}
 	d.fill(&l.Study)
 	l.Study.setDefaults()
+	d.checkAuthors(l.Study.Authors)
 	d.checkPlanner(l.Study.Planner)
 	d.checkPrices(l.Study)
 	d.checkInputs(l.Study.Inputs)
@@ -81,6 +82,24 @@ func (l *LoadedStudy) seal(file string) (*LoadedStudy, Problems) {
 		return nil, Problems{{File: file, Message: err.Error()}}
 	}
 	return l, nil
+}
+
+// checkAuthors refuses an ORCID iD whose last character is not the check digit of the
+// others (ISO 7064, MOD 11-2): a digit was mistyped, and it names someone else or nobody.
+func (d *document) checkAuthors(authors []Author) {
+	for i, a := range authors {
+		digits := strings.ReplaceAll(a.ORCID, "-", "")
+		if digits == "" {
+			continue
+		}
+		total := 0
+		for _, c := range digits[:len(digits)-1] {
+			total = (total + int(c-'0')) * 2 % 11
+		}
+		if want := "0123456789X"[(12-total)%11]; digits[len(digits)-1] != want {
+			d.refuse(joinIndex("/authors", i)+"/orcid", "", fmt.Sprintf("%q at its end, or other digits", string(want)), "the ORCID iD %q can't be right: its check digit is another", a.ORCID)
+		}
+	}
 }
 
 func (d *document) checkPlanner(p Planner) {

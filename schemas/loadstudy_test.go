@@ -53,6 +53,9 @@ func TestStudyProblemsOfItsOwn(t *testing.T) {
 		"no prices": {labStudy + "limits: {money: 3}\n", []string{
 			`5:18: /planner/model: money is limited, and "m" has no price in planner.prices`,
 		}},
+		"authors": {labStudy + "authors: [{name: A, orcid: 0000-0002-1825-0097}, {name: B, orcid: 0000-0002-1694-233X}, {name: C, orcid: 0000-0002-1825-0079}]\n", []string{
+			`7:106: /authors/2/orcid: the ORCID iD "0000-0002-1825-0079" can't be right: its check digit is another; expected "0" at its end, or other digits`,
+		}},
 		"limits": {labStudy + "limits: {actions: {fit: -1, hot/cold: 3}, bytes: 0, money: 0}\n", []string{
 			`7:19: /limits/actions: has the name "hot/cold"; expected a string that matches "^[A-Za-z0-9_.-]{1,128}$"`,
 			`7:25: /limits/actions/fit: is -1; expected at least 0`,

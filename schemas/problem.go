@@ -69,7 +69,8 @@ type Violation struct {
 	Expected string `json:"expected,omitempty"`
 	Nearest  string `json:"nearest,omitempty"`
 
-	name bool // the name of what Pointer leads to is wrong, not its value
+	name    bool   // the name of what Pointer leads to is wrong, not its value
+	missing string // the member that what Pointer leads to should have
 }
 
 func (v Violation) Error() string {

@@ -213,6 +213,10 @@ func (r *resolving) unknown(id, at string) {
 		r.refuse("unknown", at, "no call has the id %.80q (did you mean %q?)", id, n)
 		return
 	}
+	// The planner's own ids say more than the engine's, where there are any.
+	if named := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return standingOf(id).step > 0 }); len(named) > 0 {
+		ids = named
+	}
 	r.refuse("unknown", at, "no call has the id %.80q; there are %s", id, quoted(ids))
 }
 

@@ -82,10 +82,28 @@ func conflict(a, b *Bound) error {
 	switch {
 	case a.Spec != b.Spec:
 		return fmt.Errorf("two different specs of action %q: %s in %s and %s in %s; give the changed one a version of its own", a.ID(), a.Spec.Short(), from(a), b.Spec.Short(), from(b))
-	case a.Binding != b.Binding:
-		return fmt.Errorf("two different bindings of action %q: %s in %s and %s in %s", a.ID(), a.Binding.Short(), from(a), b.Binding.Short(), from(b))
+	case !slices.Equal(bindings(a), bindings(b)):
+		return fmt.Errorf("two different bindings of action %q: %s in %s and %s in %s", a.ID(), short(bindings(a)), from(a), short(bindings(b)), from(b))
 	}
 	return nil
+}
+
+// bindings are the digests of all bindings, in order.
+func bindings(b *Bound) []canon.Digest {
+	all := b.Bindings()
+	out := make([]canon.Digest, len(all))
+	for i, one := range all {
+		out[i] = one.Digest
+	}
+	return out
+}
+
+func short(digests []canon.Digest) string {
+	var out []string
+	for _, d := range digests {
+		out = append(out, d.Short())
+	}
+	return strings.Join(out, ", ")
 }
 
 func from(b *Bound) string { return strconv.Quote(cmp.Or(b.File, "a record")) }
@@ -108,7 +126,11 @@ func (r *Registry) All() []*Bound {
 func (r *Registry) Digest() canon.Digest {
 	var parts []string
 	for _, b := range r.All() {
-		parts = append(parts, b.ID()+" "+b.Spec.String()+" "+b.Binding.String())
+		part := b.ID() + " " + b.Spec.String()
+		for _, digest := range bindings(b) {
+			part += " " + digest.String()
+		}
+		parts = append(parts, part)
 	}
 	return canon.Key("rlam.registry.v1", parts...)
 }

@@ -15,6 +15,10 @@ import (
 // The accept expressions are asked and their answer is recorded, but they don't
 // refuse it. A result that wants for either is Partial.
 func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
+	return g.judgeResult(params, f).cases[0].close()
+}
+
+func (g *Gate) judgeResult(params []byte, f Facts) *step {
 	p := newPlan([]Proposed{{Action: "finish", Params: params}}, f, g.deleted)
 	c := p.cases[0]
 	c.action = &Bound{Action: Action{Name: "result"}, params: f.Study.result}
@@ -24,7 +28,7 @@ func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
 	written := map[string]any{"result": canon.Sum(params)}
 	if err != nil {
 		c.say(GateParse, Refused, "json", "result: "+err.Error(), written)
-		return c.close()
+		return p
 	}
 	c.written, c.value, c.parsed = v, v, true
 	c.say(GateParse, Admitted, "", "", written)
@@ -34,10 +38,10 @@ func (g *Gate) JudgeResult(params []byte, f Facts) Judged {
 		c.Verdicts[len(c.Verdicts)-1].Reason = "the result refers to calls that have not ended: " + quoted(c.Judged.After)
 	}
 	if c.refused() {
-		return c.close()
+		return p
 	}
 	p.judgeValue(c)
-	return c.close()
+	return p
 }
 
 // judgeValue judges a result whose references are replaced.

@@ -31,7 +31,7 @@ func (f finding) violation(fallback string) Violation {
 	given := show(f.value)
 	switch f.kind {
 	case "required", "missing_dependency":
-		v.Message = fmt.Sprintf("%q is missing", f.property)
+		v.Message, v.missing = fmt.Sprintf("%q is missing", f.property), f.property
 		if sub := f.property0(); sub != nil {
 			v.Expected = sub.describe()
 		}

@@ -18,6 +18,7 @@ import (
 // app is a command's surroundings. A test gives it others than the process has.
 type app struct {
 	args           []string // with the program's name first
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,23 +16,49 @@ import (
 )
 
 func newCheckCommand(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "check FILE...", Short: "Check study, action, plan and scenario files",
-		Long: `Check study, action, plan and scenario files, and report every problem with its
-place.
+	var o askOptions
+	c := &cobra.Command{
+		Use: "check FILE... | check --study STUDY --call FILE", Short: "Check files, and say what the gates would do with a call",
+		Long: `Check study, action, plan, scenario and call files, and report every problem
+with its place.
 
 What kind of file it is shows in its members. With a study, the files it names
 are checked too: actions, inputs (an input with a digest is hashed), and the
-planner's. Runs that it names as inputs are looked up in the store, if there is one.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return runCheck(c.Context(), a, args) },
+planner's. Runs that it names as inputs are looked up in the store, if there is one.
+
+With --study and --call, say what would happen to a proposed call in a run of
+the study, gate by gate, and why. Nothing is run or stored. FILE is YAML or
+JSON; - is stdin:
+
+  {action: heat, params: {temperature: 420}}
+
+or several calls of one step, which may refer to each other, and what the run
+is supposed to have come to before:
+
+  calls:
+    - {id: a, action: fit, params: {...}, output: {rss: 0.3}}
+    - {id: b, action: heat, params: {temperature: {$from: a, pointer: /rss}}}
+  facts:
+    counters: {tokens: 90000}
+    earlier: [{id: old, action: fit, output: {rss: 0.5}}]
+
+The exit code is 0 if no gate refuses, 13 if one does, 3 for a bad file.`,
+		Args: func(_ *cobra.Command, args []string) error { return o.check(args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.study != "" {
+				return runAsk(c.Context(), a, o)
+			}
+			return runCheck(c.Context(), a, args)
+		},
 	}
+	o.addFlags(c)
+	return c
 }
 
 // checked is what came of checking a file.
 type checked struct {
 	File     string           `json:"file"`
-	Kind     string           `json:"kind"` // study, action, plan or scenario
+	Kind     string           `json:"kind"` // study, action, plan, scenario or call
 	Problems schemas.Problems `json:"problems"`
 }
 
@@ -69,6 +94,9 @@ func checkFile(ctx context.Context, kind, file string, runs store.Store) schemas
 		return problems
 	case "scenario":
 		return checkScenario(file)
+	case "call":
+		_, problems := schemas.LoadSupposition(file)
+		return problems
 	}
 	study, problems := schemas.LoadStudy(file)
 	if len(problems) > 0 {
@@ -106,8 +134,9 @@ func kindOf(file string) string {
 	}{
 		{"study", []string{"title", "goal", "actions", "planner", "inputs", "limits", "accept"}},
 		{"action", []string{"name", "version", "summary", "params", "returns", "effects", "reproducibility", "run"}},
-		{"plan", []string{"calls"}},
+		{"plan", []string{"calls", "result"}},
 		{"scenario", []string{"rules", "model"}},
+		{"call", []string{"action", "params", "calls", "facts"}},
 	} {
 		n := 0
 		for name := range members {
@@ -137,12 +166,6 @@ func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []strin
 	_, found := registry.Resolve(study, actions...)
 	problems = append(problems, found...)
 
-	beside := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(filepath.Dir(study.Path), name)
-	}
 	found, err = host.CheckInputs(ctx, runs, study)
 	problems = append(problems, found...)
 	if err != nil {
@@ -150,10 +173,10 @@ func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []strin
 	}
 	switch p := study.Study.Planner; {
 	case p.Plan != "":
-		_, found := schemas.LoadPlan(beside(p.Plan))
+		_, found := schemas.LoadPlan(besideStudy(study, p.Plan))
 		problems = append(problems, found...)
 	case p.Scripted != "":
-		problems = append(problems, checkScenario(beside(p.Scripted))...)
+		problems = append(problems, checkScenario(besideStudy(study, p.Scripted))...)
 	}
 	return problems
 }

@@ -28,6 +28,6 @@ func start() int {
 		<-signals // whoever asks twice means it
 		os.Exit(exitInterrupted)
 	}()
-	a := &app{args: os.Args, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	a := &app{args: os.Args, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
 	return a.main(ctx)
 }

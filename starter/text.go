@@ -62,6 +62,10 @@ func (p *textPrinter) Print(m message) {
 		p.pinnedTool(m)
 	case checked:
 		p.checked(m)
+	case explained:
+		p.explained(m)
+	case askEnd:
+		p.askEnd(m)
 	case listedRun:
 		p.listed(m)
 	case listEnd:

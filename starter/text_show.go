@@ -12,6 +12,7 @@ import (
 
 	"rlam/activities/planner"
 	"rlam/internal/record"
+	"rlam/schemas"
 	"rlam/starter/follow"
 )
 
@@ -183,6 +184,14 @@ func (p *textPrinter) stepCall(c follow.StepCall) {
 	}
 }
 
+// bindingWords are what carried an attempt out.
+func bindingWords(b *schemas.Pinned) string {
+	if b.Command != nil {
+		return "command " + strings.Join(b.Command.Argv, " ")
+	}
+	return "builtin " + b.Builtin
+}
+
 // whole spells a JSON pointer for people: an empty one means the value itself.
 func whole(pointer string) string {
 	if pointer == "" {
@@ -208,7 +217,11 @@ func (p *textPrinter) verdicts(verdicts []follow.Verdict) {
 			style = p.warn
 		}
 		head := fmt.Sprintf("%sgate %s (version %d) ", callColumn, v.Gate, v.Version)
-		p.printf("%s%s\n", head, style.Render(v.Decision))
+		by := ""
+		if v.Rule != "" {
+			by = " by rule " + printable(v.Rule)
+		}
+		p.printf("%s%s%s\n", head, style.Render(v.Decision), by)
 		if v.Reason != "" {
 			p.block(moreColumn, v.Reason, unstyled)
 		}
@@ -222,6 +235,9 @@ func (p *textPrinter) stepAttempt(a follow.StepAttempt) {
 	}
 	p.printf("%s%s\n", callColumn, p.bold.Render(head))
 	p.printf("%s%s\n", moreColumn, p.dim.Render(fmt.Sprintf("from %s to %s, isolation %s", localTime(a.Started), localTime(a.Ended), a.Isolation)))
+	if b := a.BindingValue; b != nil {
+		p.printf("%s%s\n", moreColumn, p.dim.Render(oneLine(fmt.Sprintf("by %s (binding %s)", bindingWords(b), a.Binding.Short()), p.width-len(moreColumn))))
+	}
 	if a.Error != nil {
 		p.block(moreColumn, a.Error.Type, p.bad)
 	}

@@ -64,6 +64,7 @@ var recorded = []struct {
 	{name: "lost", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 2, Open 1, Plan 2, Seal 1", failed: "timeout Heartbeat 1", timers: "backoff 1, wall-time limit 1"},
 	{name: "failed", closed: "WorkflowExecutionFailed", status: record.Failed, scheduled: "Open 1, Plan 2, Seal 1", failed: "timeout Heartbeat 2", timers: "backoff 1, wall-time limit 1"},
 	{name: "terminated", closed: "WorkflowExecutionTerminated", scheduled: "Act 2, Open 1, Plan 1", timers: "wall-time limit 1"},
+	{name: "older-gate", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 3, Judge 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "open", closed: "open", scheduled: "Act 2, Open 1, Plan 1", timers: "wall-time limit 1"},
 }
 

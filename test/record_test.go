@@ -79,6 +79,7 @@ func TestRecordHistories(t *testing.T) {
 		keep(t, "mgh09", h)
 	})
 	t.Run("fallback", recordFallback)
+	t.Run("older-gate", recordOlderGate)
 	t.Run("continued", recordContinued)
 	t.Run("cancelled", recordCancelled)
 	t.Run("cancelled-planning", recordCancelledPlanning)

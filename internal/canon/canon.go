@@ -68,7 +68,7 @@ func Check(raw []byte) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("JSON: %w", err)
+			return malformed{err}
 		}
 		if dec.StackDepth() > MaxDepth {
 			return fmt.Errorf("JSON: nested deeper than %d at %q", MaxDepth, dec.StackPointer())
@@ -86,6 +86,14 @@ func Check(raw []byte) error {
 		}
 	}
 }
+
+// malformed is a text that is no JSON, for people and planners: they don't need to know
+// who read it.
+type malformed struct{ err error }
+
+func (e malformed) Error() string { return "JSON: " + strings.TrimPrefix(e.err.Error(), "jsontext: ") }
+
+func (e malformed) Unwrap() error { return e.err }
 
 func trailing(dec *jsontext.Decoder) error {
 	switch _, err := dec.ReadToken(); {

@@ -40,7 +40,7 @@ func (d decoding) value() (any, error) {
 		if errors.Is(err, io.EOF) && d.StackDepth() == 0 {
 			return nil, errors.New("JSON: empty document")
 		}
-		return nil, fmt.Errorf("JSON: %w", err)
+		return nil, malformed{err}
 	}
 	if d.StackDepth() > MaxDepth {
 		return nil, fmt.Errorf("JSON: nested deeper than %d at %q", MaxDepth, d.StackPointer())
@@ -86,7 +86,7 @@ func (d decoding) object() (any, error) {
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
 		if err != nil {
-			return nil, fmt.Errorf("JSON: %w", err)
+			return nil, malformed{err}
 		}
 		key := name.String()
 		if out[key], err = d.value(); err != nil {

@@ -58,6 +58,7 @@ type Intent struct {
 	Workflow string       `json:"workflow"`          // Temporal's run ID
 	Worker   string       `json:"worker"`
 	Started  string       `json:"started"`
+	Binding  canon.Digest `json:"binding,omitzero"` // that is about to run a call, where its action has several
 }
 
 // Status is how an execution ended.

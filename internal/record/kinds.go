@@ -63,6 +63,9 @@ type Pin struct {
 	Version string       `json:"version"`
 	Spec    canon.Digest `json:"spec"`
 	Binding canon.Digest `json:"binding"` // covers the contents of its scripts
+	// Bindings are all, in order of preference, of an action with several; Binding is the
+	// first. Which of them ran stands with each attempt.
+	Bindings []canon.Digest `json:"bindings,omitempty"`
 }
 
 // Gate is a gate and its version.
@@ -85,7 +88,8 @@ type Proposal struct {
 	Result  *Result      `json:"result,omitempty"`
 	Reason  canon.Digest `json:"reason"` // of give_up, or what was wrong with the answer
 	Turn    Turn         `json:"turn"`
-	Last    *Last        `json:"last,omitempty"` // of a last turn: why no other may follow
+	Last    *Last        `json:"last,omitempty"`    // of a last turn: why no other may follow
+	Elapsed string       `json:"elapsed,omitempty"` // how long the run had taken when it was judged: the one fact that the chain doesn't tell
 }
 
 // Last is the limit that made a turn the last one, in which the planner could only
@@ -136,8 +140,8 @@ type Call struct {
 	ToolCall string       `json:"tool_call"`
 	Action   string       `json:"action"` // NAME@VERSION, or the name as proposed if there is none such
 	Spec     canon.Digest `json:"spec"`
-	Binding  canon.Digest `json:"binding"`
-	Params   canon.Digest `json:"params"` // references replaced, where their sources had run
+	Binding  canon.Digest `json:"binding"` // of several the preferred one: which ran is the attempt's
+	Params   canon.Digest `json:"params"`  // references replaced, where their sources had run
 	Uses     []Use        `json:"uses"`
 	After    []string     `json:"after"` // calls of the same step that it waits for
 	Verdicts []Verdict    `json:"verdicts"`
@@ -223,6 +227,7 @@ type AttemptRecord struct {
 	Log         canon.Digest  `json:"log"`
 	Environment canon.Digest  `json:"environment"`
 	Isolation   string        `json:"isolation"`
+	Binding     canon.Digest  `json:"binding,omitzero"` // that ran, of an action with several
 }
 
 // Error is a failure's stable type and, as content, everything else about it.

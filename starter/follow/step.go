@@ -10,6 +10,7 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/record"
 	"rlam/internal/store"
+	"rlam/schemas"
 )
 
 // Step is all that the store holds of one step of a run.
@@ -73,6 +74,7 @@ type StepAttempt struct {
 	OutputValue      Value             `json:"output_value,omitzero"`
 	Failure          *executor.Failure `json:"failure,omitempty"`
 	EnvironmentValue *executor.Env     `json:"environment_value,omitempty"`
+	BindingValue     *schemas.Pinned   `json:"binding_value,omitempty"` // what ran, of an action with several bindings
 }
 
 // StepResult is a result that the planner handed in.
@@ -228,6 +230,12 @@ func (c Contents) stepAttempt(ctx context.Context, a record.AttemptRecord) StepA
 		var env executor.Env
 		if b, err := store.Read(ctx, c.Store, a.Environment, record.MaxContent); err == nil && json.Unmarshal(b, &env) == nil {
 			out.EnvironmentValue = &env
+		}
+	}
+	if !a.Binding.IsZero() {
+		var binding schemas.Pinned
+		if b, err := store.Read(ctx, c.Store, a.Binding, record.MaxContent); err == nil && json.Unmarshal(b, &binding) == nil {
+			out.BindingValue = &binding
 		}
 	}
 	return out

@@ -67,7 +67,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	}
 	for _, name := range sorted(actions) {
 		a := actions[name]
-		run.Actions = append(run.Actions, record.Pin{Name: a.Action.Name, Version: a.Action.Version, Spec: b.blob(a.SpecJSON), Binding: b.blob(a.BindingJSON)})
+		run.Actions = append(run.Actions, b.pin(a))
 		for _, file := range sorted(a.Content) {
 			b.blob(a.Content[file])
 		}
@@ -111,6 +111,19 @@ type beginning struct {
 func (b *beginning) blob(content []byte) canon.Digest {
 	b.blobs = append(b.blobs, content)
 	return canon.Sum(content)
+}
+
+// pin keeps an action: its spec, and all its bindings.
+func (b *beginning) pin(a *schemas.Bound) record.Pin {
+	p := record.Pin{Name: a.Action.Name, Version: a.Action.Version, Spec: b.blob(a.SpecJSON), Binding: b.blob(a.BindingJSON)}
+	if len(a.Others) == 0 {
+		return p
+	}
+	p.Bindings = []canon.Digest{p.Binding}
+	for _, other := range a.Others {
+		p.Bindings = append(p.Bindings, b.blob(other.JSON))
+	}
+	return p
 }
 
 func (b *beginning) path(name string) string {

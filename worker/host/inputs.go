@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
+	"rlam/internal/canon"
 	"rlam/internal/place"
 	"rlam/internal/record"
 	"rlam/internal/store"
@@ -22,6 +24,19 @@ func CheckInputs(ctx context.Context, s store.Store, study *schemas.LoadedStudy)
 	return problems, err
 }
 
+// InputHandles are the handles that the inputs of a loaded study would have in a run, by
+// name. Nothing is stored. What another run left, if it can't be looked up in s, has a
+// handle that names no bytes.
+func InputHandles(ctx context.Context, s store.Store, study *schemas.LoadedStudy) (map[string]string, schemas.Problems, error) {
+	r := &resolver{ctx: ctx, store: s, dir: filepath.Dir(study.Path), hash: true}
+	inputs, problems, err := r.all(study)
+	handles := make(map[string]string, len(inputs))
+	for _, in := range inputs {
+		handles[in.Name] = cmp.Or(in.Digest, canon.Sum([]byte("not looked up: "+in.Name))).String()
+	}
+	return handles, problems, err
+}
+
 // resolver finds what a study's inputs are.
 type resolver struct {
 	ctx    context.Context
@@ -29,6 +44,7 @@ type resolver struct {
 	client client.Client // asked how other runs ended; optional
 	dir    string        // what the study's paths are relative to
 	keep   bool          // store what a run keeps; else nothing is written, and hashed only what has a digest to be compared
+	hash   bool          // all files
 	blobs  [][]byte      // small ones, which are still to be stored
 }
 
@@ -99,7 +115,7 @@ func (r *resolver) file(in schemas.Input, out *record.Input) error {
 	switch {
 	case r.keep && out.Keep == "":
 		err = r.copy(path, out)
-	case r.keep || !in.Digest.IsZero():
+	case r.keep || r.hash || !in.Digest.IsZero():
 		out.Digest, out.Size, err = place.Sum(r.ctx, path)
 	default:
 		err = place.Check(path)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"rlam/activities/executor"
 	"rlam/schemas"
@@ -45,8 +46,8 @@ func (w Walls) Environment(ctx context.Context, blobs executor.Blobs, t executor
 // as that is known beforehand: it needs to be kept apart more than is possible here.
 func (w Walls) Check(ctx context.Context, study *schemas.LoadedStudy, actions []*schemas.Bound) error {
 	for _, b := range actions {
-		if b.Pinned.Command == nil {
-			continue
+		if slices.ContainsFunc(b.Bindings(), func(one schemas.Alternative) bool { return one.Pinned.Command == nil }) {
+			continue // it needs no program to be kept apart, or can do without
 		}
 		level := study.Study.Isolation.Stronger(b.Action.Isolation)
 		if err := executor.CheckIsolation(ctx, level); err != nil {

@@ -1,0 +1,28 @@
+package executor
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rlam/schemas"
+)
+
+// Finds says whether this worker can carry b out, as far as that shows before a start: it
+// has the handler, or finds the program. [Set.Has] doesn't look for programs. What stands
+// behind a prefix may be found only by the prefix, and isn't looked for.
+func (s *Set) Finds(b schemas.Pinned) bool {
+	c := b.Command
+	if c == nil || !s.Has(b.Binding) {
+		return s.Has(b.Binding)
+	}
+	line := append(slices.Clone(c.Prefix), c.Argv...)
+	if len(line) == 0 {
+		return false
+	}
+	if strings.ContainsRune(line[0], '/') && !filepath.IsAbs(line[0]) {
+		return slices.Contains(c.Files, filepath.ToSlash(filepath.Clean(line[0])))
+	}
+	_, err := findProgram(line[0], "/", searchPath(c, s.path))
+	return err == nil
+}
