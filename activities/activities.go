@@ -161,7 +161,7 @@ func (a *Activities) beat(ctx context.Context, p *progress) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if text := p.text.Load(); text != nil {
+				if text := p.text.Load(); text != nil && *text != "" {
 					activity.RecordHeartbeat(ctx, *text)
 				} else {
 					activity.RecordHeartbeat(ctx)

@@ -53,7 +53,7 @@ func (x *trial) atOnce() int {
 	return most
 }
 
-// TestExclusive: what is exclusive is used by one attempt at a time, whichever worker it is on.
+// TestExclusive: what is exclusive is used by one attempt at a time.
 func TestExclusive(t *testing.T) {
 	t.Parallel()
 	x := try(t, script([]step{{held("a", "laser"), held("b", "laser"), held("c", "laser"), call("d", "work")}}, nil, "a", "b", "c", "d"))
@@ -86,28 +86,47 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
+// rivals are two runs of one store, on workers of their own, that want the same laser: the
+// first has it, the second waits.
+func rivals(t *testing.T) (holder, waiter *run, holding *worker) {
+	t.Helper()
+	x := try(t, script([]step{{held("a", "laser")}}, nil, "a"))
+	y := tryOn(t, x.server, x.storeDir, script([]step{{call("b", "laser")}}, nil, "b"))
+	holding = x.worker("one", workerOptions{})
+	holder = x.start(nil)
+	x.begun("a", 1)
+	y.worker("two", workerOptions{})
+	waiter = y.start(nil)
+	waiter.awaitWaiting(1, `waiting for "laser", which another attempt uses`)
+	if n := y.count("begin", "b"); n != 0 {
+		t.Errorf("with the laser in use, another worker's attempt began %d times", n)
+	}
+	return holder, waiter, holding
+}
+
+// TestExclusiveAmongWorkers: a worker waits for what another worker uses.
+func TestExclusiveAmongWorkers(t *testing.T) {
+	t.Parallel()
+	holder, waiter, _ := rivals(t)
+	holder.open("a")
+	holder.completed("a")
+	waiter.completed("b")
+	holder.agree()
+	waiter.agree()
+}
+
 // TestExclusiveIsFreedByDeath: a worker that is killed holds nothing any more.
 func TestExclusiveIsFreedByDeath(t *testing.T) {
 	t.Parallel()
-	x := try(t, script([]step{{held("a", "laser"), held("b", "laser")}}, nil, "a", "b"))
-	one := x.worker("one", workerOptions{})
-	two := x.worker("two", workerOptions{})
-	r := x.start(nil)
-	x.await("one of them begins", func() bool { return len(x.effects()) > 0 })
-	r.awaitWaiting(1, `waiting for "laser"`)
-	first, holder := x.effects()[0], one
-	if first.PID == two.cmd.Process.Pid {
-		holder = two
+	holder, waiter, holding := rivals(t)
+	holding.kill()
+	waiter.completed("b")
+	if n := holder.count("end", "a"); n != 0 {
+		t.Errorf("what held it ended %d times", n)
 	}
-	holder.kill()
-	x.worker("three", workerOptions{})
-	x.open("a")
-	x.open("b")
-	r.completed("a", "b")
-	if x.count("begin", first.Label) != 2 {
-		t.Errorf("%+v", x.effects())
-	}
-	r.agree()
+	holder.open("a")
+	holder.worker("three", workerOptions{})
+	holder.completed("a")
 }
 
 // TestNoMoreThanFits: no worker runs more at once than it has processors for, and what
