@@ -56,7 +56,7 @@ func TestHostileSchemas2020(t *testing.T) {
 	})
 	deep := compile(t, of2020(`"unevaluatedItems":{"$ref":"#"},"uniqueItems":true`))
 	soon(t, func() { deep.Validate([]byte(strings.Repeat("[", 60) + strings.Repeat("]", 60))) })
-	soon(t, func() { deep.Validate([]byte("[" + strings.Repeat(`"x",`, 8_000) + "1]")) })
+	soon(t, func() { deep.Validate([]byte("[" + strings.Repeat(`"x",`, 4_000) + "1]")) })
 }
 
 func TestViolations2020(t *testing.T) {

@@ -22,15 +22,20 @@ import (
 )
 
 // service starts a web service for the script's time, and puts its address into SERVICE.
-// It tells what it was sent, except at /busy, which it asks to be asked again once.
+// It tells what it was sent, but at /busy it first hangs up, and then asks to be asked again.
 func service(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: service")
 	}
-	busy := true
+	asked := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/busy" && busy {
-			busy = false
+		if r.URL.Path == "/busy" {
+			asked++
+		}
+		switch asked {
+		case 1:
+			panic(http.ErrAbortHandler)
+		case 2:
 			w.Header().Set("Retry-After", "1")
 			http.Error(w, "the queue is full", http.StatusServiceUnavailable)
 			return

@@ -62,7 +62,7 @@ func NewTask(b *schemas.Bound, isolation schemas.Isolation) Task {
 	needs := b.Action.Resources
 	return Task{
 		Action: b.ID(), Binding: b.Pinned.Binding, Files: b.Pinned.Digests,
-		Takes: b.Action.Params, Returns: b.Action.Returns, Timeout: time.Duration(b.Action.Timeout),
+		Takes: b.Action.Params, Returns: b.Action.Returns, Timeout: time.Duration(b.Action.Timeout), Idempotent: b.Action.Idempotent,
 		Isolation: isolation.Stronger(b.Action.Isolation), Network: b.Action.Network,
 		CPUs: needs.CPUs, Memory: int64(needs.Memory), FileSize: int64(needs.FileSize),
 	}

@@ -55,7 +55,7 @@ type prober struct {
 func (p *prober) probes(ctx context.Context, t Task, program *Program) (map[string]Probe, error) {
 	all := make(map[string]Probe)
 	var failure error
-	for _, argv := range t.Binding.Command.Probe {
+	for _, argv := range commandOf(t.Binding).Probe {
 		var probe Probe
 		var err error
 		if probe.Output, err = p.ask(ctx, t, argv, program); err != nil {
