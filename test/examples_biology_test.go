@@ -13,6 +13,7 @@ import (
 func TestExamplesOfBiologyAndStatistics(t *testing.T) {
 	t.Parallel()
 	for example, programs := range map[string][]string{
+		"iqtree":    {"iqtree2"},
 		"jags-pump": {"jags", "python3", "dpkg-query"},
 	} {
 		t.Run(example, func(t *testing.T) {
