@@ -13,8 +13,9 @@ import (
 func TestExamplesOfBiologyAndStatistics(t *testing.T) {
 	t.Parallel()
 	for example, programs := range map[string][]string{
-		"iqtree":    {"iqtree2"},
-		"jags-pump": {"jags", "python3", "dpkg-query"},
+		"wrap-a-script": {"python3"},
+		"iqtree":        {"iqtree2"},
+		"jags-pump":     {"jags", "python3", "dpkg-query"},
 	} {
 		t.Run(example, func(t *testing.T) {
 			t.Parallel()
