@@ -55,8 +55,9 @@ func TestBindingsThatAreRefused(t *testing.T) {
 		"[{builtin: a}, {builtin: a}]": "/run/1: is the same binding as /run/0, and would never be used",
 		"[{builtin: a}, {command: {argv: [x], files: [../x]}}]": `/run/1/command/files/0: "../x" leads elsewhere; expected a path below the folder of the action file, with /`,
 		"[{builtin: a, command: {argv: [x]}}]":                  `/run/0: is an object with "builtin", "command"; expected at most 1 properties`,
-		"[{buitlin: a}]":                                        `/run/0/buitlin: there is no such property; expected one of "builtin", "command" (did you mean "builtin"?)`,
-		"sum":                                                   `/run: is "sum"; expected an object or an array`,
+		"[{buitlin: a}]":                                        `/run/0/buitlin: there is no such property; expected one of "builtin", "command", "http", "mcp" (did you mean "builtin"?)`,
+		"[{builtin: a}, {http: {url: 'ftp://example.org'}}]":    `/run/1/http/url: the URL "ftp://example.org" has no plain origin such as https://api.example.org: a host stands there without placeholders, user or password`,
+		"sum": `/run: is "sum"; expected an object or an array`,
 	} {
 		_, ps := schemas.ParseAction("sum.yaml", []byte(strings.Replace(sumAction, "{builtin: sum}", run, 1)), nil)
 		if len(ps) != 1 || !strings.HasSuffix(ps[0].Error(), want) {

@@ -138,16 +138,17 @@ func (d *document) remote(b *Bound) {
 	if d.bad["run"] {
 		return
 	}
-	if h := b.Pinned.HTTP; h != nil {
-		d.request(b, h)
-	}
-	if m := b.Pinned.MCP; m != nil {
-		d.tool(m)
+	for i, one := range b.Bindings() {
+		if h := one.Pinned.HTTP; h != nil {
+			d.request(b, h, d.bindingAt(i)+"/http")
+		}
+		if m := one.Pinned.MCP; m != nil {
+			d.tool(m, d.bindingAt(i)+"/mcp")
+		}
 	}
 }
 
-func (d *document) request(b *Bound, h *HTTP) {
-	const at = "/run/http"
+func (d *document) request(b *Bound, h *HTTP, at string) {
 	d.destination(b, at, h)
 	d.headers(b, at+"/headers", h.Headers)
 	for i, host := range h.Hosts {
@@ -256,8 +257,7 @@ func (d *document) parameter(b *Bound, at, name string) {
 	d.refuse(at, nearest(name, names), "", "there is no parameter %q", name)
 }
 
-func (d *document) tool(m *MCP) {
-	const at = "/run/mcp"
+func (d *document) tool(m *MCP, at string) {
 	switch {
 	case (len(m.Argv) > 0) == (m.URL != ""):
 		d.refuse(at, "", "", "a server is either a command line (\"argv\") or a URL (\"url\")")

@@ -130,15 +130,16 @@ func isFile(name string) bool {
 	return strings.ContainsAny(name, `/\`) || slices.Contains([]string{".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(name)))
 }
 
-// runs is the kind of what carries an action out: the name of the binding's member.
+// runs are the kinds of what carries an action out: the names of the bindings' members.
 func runs(b *schemas.Bound) string {
-	if b.Pinned.Builtin != "" {
-		return "builtin"
+	var kinds []string
+	for _, one := range b.Bindings() {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(one.JSON, &members); err != nil {
+			return "unknown"
+		}
+		delete(members, "digests")
+		kinds = append(kinds, slices.Sorted(maps.Keys(members))...)
 	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(b.BindingJSON, &members); err != nil {
-		return "unknown"
-	}
-	delete(members, "digests")
-	return strings.Join(slices.Sorted(maps.Keys(members)), ", ")
+	return strings.Join(slices.Compact(kinds), " or ")
 }

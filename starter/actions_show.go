@@ -30,7 +30,14 @@ type shownAction struct {
 	SpecDigest    canon.Digest    `json:"spec_digest"`
 	Spec          json.RawMessage `json:"spec"`
 	BindingDigest canon.Digest    `json:"binding_digest"`
-	Binding       json.RawMessage `json:"binding"` // with the digests of its files
+	Binding       json.RawMessage `json:"binding"`          // with the digests of its files; of several the preferred one
+	Others        []shownBinding  `json:"others,omitempty"` // bindings after it, in order of preference
+}
+
+// shownBinding is another of an action's bindings.
+type shownBinding struct {
+	Digest  canon.Digest    `json:"digest"`
+	Binding json.RawMessage `json:"binding"`
 }
 
 func (shownAction) MessageType() string { return "action" }
@@ -40,8 +47,12 @@ func runActionsShow(a *app, name string, o actionsOptions) error {
 	if err != nil {
 		return err
 	}
-	a.printer.Print(shownAction{
+	m := shownAction{
 		ID: b.ID(), File: b.file, SpecDigest: b.Spec, Spec: b.SpecJSON, BindingDigest: b.Binding, Binding: b.BindingJSON,
-	})
+	}
+	for _, other := range b.Others {
+		m.Others = append(m.Others, shownBinding{other.Digest, other.JSON})
+	}
+	a.printer.Print(m)
 	return nil
 }

@@ -27,6 +27,11 @@ func (p *textPrinter) shownAction(m shownAction) {
 	p.data(follow.Value{Value: m.Spec})
 	p.heading("Binding")
 	p.data(follow.Value{Value: m.Binding})
+	for _, other := range m.Others {
+		p.heading("Or, where that is not there")
+		p.pairs("binding", other.Digest.String())
+		p.data(follow.Value{Value: other.Binding})
+	}
 }
 
 // written says that an action file was written, and what to do with it.

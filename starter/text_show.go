@@ -186,8 +186,13 @@ func (p *textPrinter) stepCall(c follow.StepCall) {
 
 // bindingWords are what carried an attempt out.
 func bindingWords(b *schemas.Pinned) string {
-	if b.Command != nil {
+	switch {
+	case b.Command != nil:
 		return "command " + strings.Join(b.Command.Argv, " ")
+	case b.HTTP != nil:
+		return "http " + b.HTTP.URL
+	case b.MCP != nil:
+		return "mcp " + b.MCP.Tool
 	}
 	return "builtin " + b.Builtin
 }

@@ -12,7 +12,7 @@ import (
 // has the handler, or finds the program. [Set.Has] doesn't look for programs. What stands
 // behind a prefix may be found only by the prefix, and isn't looked for.
 func (s *Set) Finds(b schemas.Pinned) bool {
-	c := b.Command
+	c := commandOf(b.Binding)
 	if c == nil || !s.Has(b.Binding) {
 		return s.Has(b.Binding)
 	}
