@@ -59,7 +59,8 @@ func TestTheFirstBindingThatAWorkerHas(t *testing.T) {
 		{ID: "1.1", Status: record.CallCompleted, Attempts: []workflows.AttemptOutcome{
 			{N: 1, Status: record.AttemptFailed, Execution: 1}, {N: 2, Status: record.AttemptCompleted, Execution: 2},
 		}},
-		{ID: "1.2", Status: record.CallSkipped}, {ID: "1.3", Status: record.CallRefused},
+		{ID: "1.2", Status: record.CallSkipped},
+		{ID: "1.3", Status: record.CallRefused},
 	}})
 	links, err := record.Chain(t.Context(), b.store, b.run, end.Head)
 	if err != nil {

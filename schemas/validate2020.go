@@ -149,13 +149,28 @@ func findings(e *jsonschema.ValidationError) []finding {
 		is   bool
 		name string
 	}{
-		{is[*kind.Type](e), "invalid_type"}, {is[*kind.Enum](e), "enum"}, {is[*kind.Const](e), "const"}, {is[*kind.Format](e), "format"},
-		{is[*kind.Minimum](e), "number_gte"}, {is[*kind.ExclusiveMinimum](e), "number_gt"}, {is[*kind.Maximum](e), "number_lte"},
-		{is[*kind.ExclusiveMaximum](e), "number_lt"}, {is[*kind.MultipleOf](e), "multiple_of"}, {is[*kind.MinLength](e), "string_gte"},
-		{is[*kind.MaxLength](e), "string_lte"}, {is[*kind.Pattern](e), "pattern"}, {is[*kind.MinItems](e), "array_min_items"},
-		{is[*kind.MaxItems](e), "array_max_items"}, {is[*kind.MinProperties](e), "array_min_properties"}, {is[*kind.MaxProperties](e), "array_max_properties"},
-		{is[*kind.UniqueItems](e), "unique"}, {is[*kind.AnyOf](e), "number_any_of"}, {is[*kind.OneOf](e), "number_one_of"}, {is[*kind.Not](e), "number_not"},
-		{is[*kind.Contains](e) || is[*kind.MinContains](e) || is[*kind.MaxContains](e), "contains"}, {is[*kind.AdditionalItems](e), "array_no_additional_items"},
+		{is[*kind.Type](e), "invalid_type"},
+		{is[*kind.Enum](e), "enum"},
+		{is[*kind.Const](e), "const"},
+		{is[*kind.Format](e), "format"},
+		{is[*kind.Minimum](e), "number_gte"},
+		{is[*kind.ExclusiveMinimum](e), "number_gt"},
+		{is[*kind.Maximum](e), "number_lte"},
+		{is[*kind.ExclusiveMaximum](e), "number_lt"},
+		{is[*kind.MultipleOf](e), "multiple_of"},
+		{is[*kind.MinLength](e), "string_gte"},
+		{is[*kind.MaxLength](e), "string_lte"},
+		{is[*kind.Pattern](e), "pattern"},
+		{is[*kind.MinItems](e), "array_min_items"},
+		{is[*kind.MaxItems](e), "array_max_items"},
+		{is[*kind.MinProperties](e), "array_min_properties"},
+		{is[*kind.MaxProperties](e), "array_max_properties"},
+		{is[*kind.UniqueItems](e), "unique"},
+		{is[*kind.AnyOf](e), "number_any_of"},
+		{is[*kind.OneOf](e), "number_one_of"},
+		{is[*kind.Not](e), "number_not"},
+		{is[*kind.Contains](e) || is[*kind.MinContains](e) || is[*kind.MaxContains](e), "contains"},
+		{is[*kind.AdditionalItems](e), "array_no_additional_items"},
 	} {
 		if known.is {
 			return one(known.name)

@@ -281,8 +281,11 @@ func TestHostileFilesAreRefused(t *testing.T) {
 	} {
 		blobs := &store.Mem{}
 		task := wrap(t, `{}`, script, schemas.Command{Out: []schemas.OutFile{
-			{Name: "f", Path: "f", Optional: true}, {Name: "d", Path: "d/", Optional: true}, {Name: "g", Path: "*.g", Optional: true},
-			{Name: "e", Path: "e/outside", Optional: true}, {Name: "n", Path: "n/outside", Optional: true},
+			{Name: "f", Path: "f", Optional: true},
+			{Name: "d", Path: "d/", Optional: true},
+			{Name: "g", Path: "*.g", Optional: true},
+			{Name: "e", Path: "e/outside", Optional: true},
+			{Name: "n", Path: "n/outside", Optional: true},
 		}})
 		_, f := outcome(t, newSet(t, executor.Config{Blobs: blobs}), task)
 		if f == nil || f.Type != executor.TypeInvalidOutput || !strings.Contains(f.Message, word) {
