@@ -13,13 +13,6 @@ import (
 	"rlam/workflows"
 )
 
-// judgement is a call judged again, with what its sources gave. As a blob it is
-// canonical JSON, and the verdicts in it replace the proposal's.
-type judgement struct {
-	Proposal canon.Digest `json:"proposal"`
-	Call     record.Call  `json:"call"`
-}
-
 // Judge judges a call whose verdicts were deferred, now that its sources have run.
 // It is the same gate that Plan asks.
 func (a *Activities) Judge(ctx context.Context, in workflows.JudgeInput) (workflows.JudgeResult, error) {
@@ -66,7 +59,7 @@ func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workfl
 	if w.err != nil {
 		return workflows.JudgeResult{}, w.err
 	}
-	d, blob, err := canon.Of(judgement{Proposal: in.Proposal, Call: call})
+	d, blob, err := canon.Of(record.Judgement{Proposal: in.Proposal, Call: call})
 	if err != nil {
 		return workflows.JudgeResult{}, err
 	}
@@ -121,8 +114,8 @@ func (a *Activities) proposedCall(ctx context.Context, proposal canon.Digest, id
 }
 
 // judgement reads the judgement of a call, and refuses another's.
-func (a *Activities) judgement(ctx context.Context, d, proposal canon.Digest, call string) (judgement, error) {
-	var j judgement
+func (a *Activities) judgement(ctx context.Context, d, proposal canon.Digest, call string) (record.Judgement, error) {
+	var j record.Judgement
 	b, err := store.Read(ctx, a.cfg.Store, d, maxPin)
 	if err == nil {
 		err = json.Unmarshal(b, &j)

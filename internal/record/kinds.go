@@ -225,6 +225,32 @@ type AttemptRecord struct {
 	Isolation   string        `json:"isolation"`
 }
 
+// Execution is the body of a call's outcome in the journal.
+type Execution struct {
+	Started     string       `json:"started"`
+	Output      Ref          `json:"output"`
+	Artifacts   []Artifact   `json:"artifacts"`
+	Log         canon.Digest `json:"log"`
+	Error       *Error       `json:"error,omitempty"`
+	Environment canon.Digest `json:"environment"`
+	Isolation   string       `json:"isolation"`
+}
+
+// TurnOutcome is the body of a planner turn's outcome in the journal.
+type TurnOutcome struct {
+	Proposal canon.Digest `json:"proposal"`
+	Usage    Usage        `json:"usage"` // what it cost, also if nobody uses it
+	Asked    string       `json:"asked"`
+	Error    *Error       `json:"error,omitempty"`
+}
+
+// Judgement is a call judged again, with what its sources gave. It is a blob of canonical
+// JSON, and the verdicts in it replace the proposal's.
+type Judgement struct {
+	Proposal canon.Digest `json:"proposal"`
+	Call     Call         `json:"call"`
+}
+
 // Error is a failure's stable type and, as content, everything else about it.
 type Error struct {
 	Type   string       `json:"type"`
