@@ -82,6 +82,8 @@ func (p *textPrinter) Print(m message) {
 		p.version(m)
 	case stepMessage:
 		p.step(m)
+	case auditMessage:
+		p.audit(m)
 	case standingMessage:
 		p.standing(m)
 	default:
