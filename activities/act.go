@@ -36,18 +36,6 @@ type work struct {
 	cancelled func() bool
 }
 
-// execution is the body of a call's outcome in the journal.
-type execution struct {
-	Started     string            `json:"started"`
-	Binding     canon.Digest      `json:"binding,omitzero"` // that ran, of an action with several
-	Output      record.Ref        `json:"output"`
-	Artifacts   []record.Artifact `json:"artifacts"`
-	Log         canon.Digest      `json:"log"`
-	Error       *record.Error     `json:"error,omitempty"`
-	Environment canon.Digest      `json:"environment"`
-	Isolation   string            `json:"isolation"`
-}
-
 // Act makes one attempt of one call, or reports what an earlier attempt of it came
 // to that the workflow has not heard of.
 func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.ActResult, error) {
@@ -318,7 +306,7 @@ func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status
 	} else if err != nil && failure == nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
-	e := execution{Started: in.Started, Binding: w.chosen(), Environment: env.digest, Isolation: env.isolation, Artifacts: artifacts(result.Artifacts), Log: result.Log.Digest}
+	e := record.Execution{Started: in.Started, Binding: w.chosen(), Environment: env.digest, Isolation: env.isolation, Artifacts: artifacts(result.Artifacts), Log: result.Log.Digest}
 	var blobs [][]byte
 	if env.blob != nil {
 		blobs = append(blobs, env.blob)
@@ -368,7 +356,7 @@ func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status
 
 // report gives an outcome to the workflow.
 func (a *Activities) report(ctx context.Context, w *work, n int, out journal.Outcome, adopted bool) (workflows.ActResult, error) {
-	var e execution
+	var e record.Execution
 	if err := json.Unmarshal(out.Body, &e); err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, fmt.Errorf("reading the outcome of execution %d of call %s: %w", n, w.in.Call, err))
 	}

@@ -14,15 +14,6 @@ import (
 	"rlam/workflows"
 )
 
-// judgement is a call judged again, with what its sources gave. As a blob it is
-// canonical JSON, and the verdicts in it replace the proposal's.
-type judgement struct {
-	Proposal canon.Digest `json:"proposal"`
-	Call     record.Call  `json:"call"`
-	Elapsed  string       `json:"elapsed,omitempty"`  // how long the run had taken by then
-	Siblings []string     `json:"siblings,omitempty"` // calls of the step that had ended by then
-}
-
 // Judge judges a call whose verdicts were deferred, now that its sources have run.
 // It is the same gate that Plan asks.
 func (a *Activities) Judge(ctx context.Context, in workflows.JudgeInput) (workflows.JudgeResult, error) {
@@ -66,7 +57,7 @@ func (a *Activities) judge(ctx context.Context, in workflows.JudgeInput) (workfl
 	if w.err != nil {
 		return workflows.JudgeResult{}, w.err
 	}
-	judged := judgement{Proposal: in.Proposal, Call: call, Elapsed: time.Duration(facts.Counters.Elapsed).String()}
+	judged := record.Judgement{Proposal: in.Proposal, Call: call, Elapsed: time.Duration(facts.Counters.Elapsed).String()}
 	for _, sibling := range in.Siblings {
 		judged.Siblings = append(judged.Siblings, sibling.ID)
 	}
@@ -125,8 +116,8 @@ func (a *Activities) proposedCall(ctx context.Context, proposal canon.Digest, id
 }
 
 // judgement reads the judgement of a call, and refuses another's.
-func (a *Activities) judgement(ctx context.Context, d, proposal canon.Digest, call string) (judgement, error) {
-	var j judgement
+func (a *Activities) judgement(ctx context.Context, d, proposal canon.Digest, call string) (record.Judgement, error) {
+	var j record.Judgement
 	b, err := store.Read(ctx, a.cfg.Store, d, maxPin)
 	if err == nil {
 		err = json.Unmarshal(b, &j)

@@ -18,14 +18,6 @@ import (
 	"rlam/workflows"
 )
 
-// turn is the body of a planner turn's outcome in the journal.
-type turn struct {
-	Proposal canon.Digest  `json:"proposal"`
-	Usage    record.Usage  `json:"usage"` // what it cost, also if nobody uses it
-	Asked    string        `json:"asked"`
-	Error    *record.Error `json:"error,omitempty"`
-}
-
 // Plan closes the step before, asks the planner for the next, judges what it
 // proposes and appends the proposal. Run again, it gives the stored answer.
 func (a *Activities) Plan(ctx context.Context, in workflows.PlanInput) (workflows.PlanResult, error) {
@@ -121,7 +113,7 @@ func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Int
 		}
 		blobs = append(blobs, blob)
 	}
-	body, err := canon.Marshal(turn{Asked: q.model, Error: &record.Error{Type: typ, Detail: ref.Digest}})
+	body, err := canon.Marshal(record.TurnOutcome{Asked: q.model, Error: &record.Error{Type: typ, Detail: ref.Digest}})
 	if err != nil {
 		return err
 	}
@@ -175,7 +167,7 @@ func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in work
 	if err = errors.Join(w.err, err); err != nil {
 		return workflows.PlanResult{}, err
 	}
-	body, err := canon.Marshal(turn{Proposal: d, Usage: p.Usage, Asked: answer.Asked})
+	body, err := canon.Marshal(record.TurnOutcome{Proposal: d, Usage: p.Usage, Asked: answer.Asked})
 	if err != nil {
 		return workflows.PlanResult{}, err
 	}
@@ -206,7 +198,7 @@ func (a *Activities) stored(ctx context.Context, run *pinned, key canon.Digest, 
 	if e.Outcome == nil {
 		return workflows.PlanResult{}, fmt.Errorf("execution %d of turn %s completed and has no outcome", n, key)
 	}
-	var t turn
+	var t record.TurnOutcome
 	if err := json.Unmarshal(e.Outcome.Body, &t); err != nil {
 		return workflows.PlanResult{}, fmt.Errorf("reading the outcome of turn %s: %w", key, err)
 	}

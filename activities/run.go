@@ -2,9 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"time"
 
@@ -180,21 +177,9 @@ func (p *pinned) fullName(action string) string {
 	return action
 }
 
-// seed is derived for a seeded action: from the study's seed and the call, not the attempt.
-// It has 53 bits, so that JSON holds it. Where the study says so, it is the study's own.
+// seed is what a call of the run gets as its seed; nil of an action that takes none.
 func (p *pinned) seed(b *schemas.Bound, call string) *uint64 {
-	if !b.Action.Seeded {
-		return nil
-	}
-	if p.study.Study.Seeds == schemas.SeedsShared {
-		return &p.study.Study.Seed
-	}
-	var study [8]byte
-	binary.BigEndian.PutUint64(study[:], p.study.Study.Seed)
-	mac := hmac.New(sha256.New, study[:])
-	mac.Write([]byte(call))
-	seed := binary.BigEndian.Uint64(mac.Sum(nil)) >> 11
-	return &seed
+	return p.study.Study.SeedOf(&b.Action, call)
 }
 
 // facts are what the gates judge a proposal by.

@@ -107,7 +107,7 @@ func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at wor
 	if e.Outcome == nil {
 		return rec, fmt.Errorf("execution %d has no outcome in the journal", at.Execution)
 	}
-	var body execution
+	var body record.Execution
 	if err := json.Unmarshal(e.Outcome.Body, &body); err != nil {
 		return rec, err
 	}

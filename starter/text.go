@@ -86,6 +86,8 @@ func (p *textPrinter) Print(m message) {
 		p.version(m)
 	case stepMessage:
 		p.step(m)
+	case auditMessage:
+		p.audit(m)
 	case standingMessage:
 		p.standing(m)
 	case progressMessage:

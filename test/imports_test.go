@@ -75,6 +75,19 @@ var rules = []rule{
 		why: "none of these gives the same in a replay; types from other packages do their own JSON, in activities and in the data converter",
 	},
 	{
+		of: []string{"rlam/provenance/graph"}, not: []string{"rlam/", temporal}, but: []string{"rlam/internal/canon"},
+		why: "a trace graph is plain data, whoever's workflow it tells of",
+	},
+	{
+		of: []string{"rlam/provenance"}, not: []string{temporal},
+		why: "what is known of a run outlives the server's API: one package reads histories",
+	},
+	{
+		of: []string{"rlam/provenance", "rlam/provenance/"}, not: []string{"rlam/"},
+		but: []string{"rlam/provenance/", "rlam/internal/canon", "rlam/internal/store", "rlam/internal/record", "rlam/internal/journal", "rlam/schemas", "rlam/workflows"},
+		why: "who audits a run rests on what is on record, and on nothing that could execute",
+	},
+	{
 		of: []string{"rlam/activities/executor", "rlam/activities/planner", "rlam/activities/builtin/"}, not: []string{temporal},
 		why: "how a model is asked and a program is run doesn't depend on who schedules it",
 	},

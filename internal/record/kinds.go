@@ -230,6 +230,35 @@ type AttemptRecord struct {
 	Binding     canon.Digest  `json:"binding,omitzero"` // that ran, of an action with several
 }
 
+// Execution is the body of a call's outcome in the journal.
+type Execution struct {
+	Started     string       `json:"started"`
+	Binding     canon.Digest `json:"binding,omitzero"` // that ran, of an action with several
+	Output      Ref          `json:"output"`
+	Artifacts   []Artifact   `json:"artifacts"`
+	Log         canon.Digest `json:"log"`
+	Error       *Error       `json:"error,omitempty"`
+	Environment canon.Digest `json:"environment"`
+	Isolation   string       `json:"isolation"`
+}
+
+// TurnOutcome is the body of a planner turn's outcome in the journal.
+type TurnOutcome struct {
+	Proposal canon.Digest `json:"proposal"`
+	Usage    Usage        `json:"usage"` // what it cost, also if nobody uses it
+	Asked    string       `json:"asked"`
+	Error    *Error       `json:"error,omitempty"`
+}
+
+// Judgement is a call judged again, with what its sources gave. It is a blob of canonical
+// JSON, and the verdicts in it replace the proposal's.
+type Judgement struct {
+	Proposal canon.Digest `json:"proposal"`
+	Call     Call         `json:"call"`
+	Elapsed  string       `json:"elapsed,omitempty"`  // how long the run had taken by then
+	Siblings []string     `json:"siblings,omitempty"` // calls of the step that had ended by then
+}
+
 // Error is a failure's stable type and, as content, everything else about it.
 type Error struct {
 	Type   string       `json:"type"`

@@ -131,19 +131,9 @@ func (c Contents) Failure(ctx context.Context, typ, message string, detail canon
 	return e
 }
 
-// Execution is the body of a call's outcome in the journal, as package activities writes it.
-type Execution struct {
-	Output      record.Ref        `json:"output"`
-	Artifacts   []record.Artifact `json:"artifacts"`
-	Log         canon.Digest      `json:"log"`
-	Error       *record.Error     `json:"error,omitempty"`
-	Environment canon.Digest      `json:"environment"`
-	Isolation   string            `json:"isolation"`
-}
-
 // execution reads what the journal holds of an execution that has ended.
-func (c Contents) execution(ctx context.Context, proposal canon.Digest, call string, n int) (Execution, error) {
-	var x Execution
+func (c Contents) execution(ctx context.Context, proposal canon.Digest, call string, n int) (record.Execution, error) {
+	var x record.Execution
 	if c.Store == nil {
 		return x, errNoStore
 	}

@@ -1,0 +1,262 @@
+package provenance
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"rlam/internal/canon"
+	"rlam/internal/journal"
+	"rlam/internal/record"
+	"rlam/provenance/graph"
+	"rlam/provenance/history"
+	"rlam/schemas"
+)
+
+// acted takes in one attempt of a call.
+func (b *builder) acted(k *history.Activity, n *graph.Node, branch string) {
+	c := b.calls[journal.CallKey(k.Study.Proposal, k.Study.Call)]
+	if c == nil {
+		b.find(TurnUnrecorded, n.ID, k.Scheduled, "it is an attempt of call %s of a proposal %s that no turn of the history returned", k.Study.Call, k.Study.Proposal)
+		return
+	}
+	n.Step, n.Name = c.turn.node.Step, c.rec.Action
+	c.attempts = append(c.attempts, &attempt{told: k, node: n})
+	b.g.Join(graph.Informed, c.node, n)
+	if before := c.attempts[:len(c.attempts)-1]; len(before) > 0 {
+		b.g.Join(graph.Retried, n, before[len(before)-1].node)
+	}
+	params := c.params
+	if !k.Study.Judgement.IsZero() {
+		params = b.judged(c, k, branch)
+	} else if params.Digest != k.Study.Params {
+		b.find(DigestDiffers, n.ID, k.Scheduled, "it was given parameters %s, and the proposal has %s", k.Study.Params, params.Digest)
+	}
+	b.g.Join(graph.Used, n, params)
+	b.g.Join(graph.Informed, n, b.step(n.Step, branch))
+	if k.State == history.Completed {
+		b.output(c, n, k.Study.Output, branch)
+	}
+}
+
+// output adds what an attempt that completed returned.
+func (b *builder) output(c *call, n *graph.Node, d canon.Digest, branch string) *graph.Node {
+	out := b.g.Add(graph.Node{ID: "output:" + n.ID[len("attempt:"):], Kind: graph.Value, Role: "output", Step: n.Step, Call: n.Call, Digest: d})
+	b.g.Join(graph.Generated, n, out)
+	b.outputs[c.id+branch] = out
+	return out
+}
+
+// judged is the parameters of a deferred call, as they stood when its sources had run.
+func (b *builder) judged(c *call, k *history.Activity, branch string) *graph.Node {
+	id := "params:" + c.id + "/judged" + branch
+	if n := b.g.Node(id); n != nil {
+		return n
+	}
+	n := b.g.Add(graph.Node{ID: id, Kind: graph.Value, Role: "params", Step: c.turn.node.Step, Call: c.id, Digest: k.Study.Params})
+	b.g.Join(graph.Derived, n, c.params)
+	b.uses(n, c.rec.Uses, branch)
+	c.params = n
+	return n
+}
+
+// attempted completes attempts with what records or journal know of them besides.
+func (b *builder) attempted() {
+	for _, t := range b.ordered {
+		for _, c := range t.calls {
+			for _, a := range c.attempts {
+				if a.rec != nil {
+					b.left(c, a, *a.rec)
+				} else if n := a.node.Execution; n > 0 && b.e.Store != nil {
+					b.unclosed(c, a, n)
+				}
+			}
+			b.adoptions(c)
+		}
+	}
+}
+
+// unclosed completes an attempt of a step that has no record yet, from the journal.
+func (b *builder) unclosed(c *call, a *attempt, n int) {
+	o, err := journal.Journal{Store: b.e.Store}.Outcome(b.ctx, c.key, n)
+	var x record.Execution
+	if err == nil {
+		err = json.Unmarshal(o.Body, &x)
+	}
+	if err != nil {
+		return // the journal's own checks name it
+	}
+	b.left(c, a, record.AttemptRecord{
+		Started: x.Started, Ended: o.Ended, Output: x.Output.Digest, Artifacts: x.Artifacts, Log: x.Log,
+		Error: x.Error, Environment: x.Environment, Isolation: x.Isolation,
+	})
+}
+
+// left adds what an attempt left: artifacts, log, environment, what it failed of.
+func (b *builder) left(c *call, a *attempt, r record.AttemptRecord) {
+	n := a.node
+	if r.Started != "" {
+		n.Started, n.Ended = r.Started, r.Ended
+	}
+	n.Isolation = r.Isolation
+	id := n.ID[len("attempt:"):]
+	if !r.Environment.IsZero() {
+		b.g.Join(graph.Used, n, b.g.Add(graph.Node{ID: "environment:" + r.Environment.Hex(), Kind: graph.Environment, Digest: r.Environment}))
+	}
+	if !r.Output.IsZero() {
+		b.t.Contents = append(b.t.Contents, Content{Subject: "output:" + id, Digest: r.Output})
+	}
+	all := r.Artifacts
+	if !r.Log.IsZero() {
+		all = append(all[:len(all):len(all)], record.Artifact{Name: "log", Digest: r.Log, MediaType: "text/plain"})
+	}
+	for _, art := range all {
+		made := b.g.Add(graph.Node{
+			ID: "artifact:" + id + "/" + art.Name, Kind: graph.Artifact, Name: art.Name, Digest: art.Digest, Size: art.Size,
+			MediaType: art.MediaType, Step: n.Step, Call: c.id,
+		})
+		b.g.Join(graph.Generated, n, made)
+		b.made[art.Digest] = append(b.made[art.Digest], made)
+		b.t.Contents = append(b.t.Contents, Content{Subject: made.ID, Digest: art.Digest})
+	}
+	if r.Error == nil {
+		return
+	}
+	if n.Failure == nil {
+		n.Failure = &graph.Failure{Type: r.Error.Type}
+	}
+	if n.Failure.Detail.IsZero() {
+		n.Failure.Detail = r.Error.Detail
+	}
+}
+
+// adoptions joins an attempt that reported an execution to the attempt that began it.
+func (b *builder) adoptions(c *call) {
+	for i, a := range c.attempts {
+		if !a.told.Study.Adopted {
+			continue
+		}
+		for j := i - 1; j >= 0; j-- {
+			if c.attempts[j].node.Execution == a.node.Execution {
+				b.g.Join(graph.Adopted, a.node, c.attempts[j].node)
+				break
+			}
+		}
+	}
+}
+
+// data joins values to where they were taken from: by the references that are on record,
+// and by the handles that stand in them.
+func (b *builder) data() {
+	for _, p := range b.pending {
+		source := b.source(p.use, p.branch)
+		if source == nil {
+			b.find(RecordUntold, p.from.ID, 0, "it refers to %q%s, and nothing tells of that", p.use.From, p.use.Pointer)
+			continue
+		}
+		e := b.g.Join(graph.Derived, p.from, source)
+		e.At, e.Pointer = p.use.At, p.use.Pointer
+		if p.use.From == schemas.InputSource {
+			e.Pointer = ""
+		}
+	}
+	if b.e.Store == nil {
+		return
+	}
+	taken := map[string]bool{}
+	for _, e := range b.g.Edges {
+		if e.Kind == graph.Derived {
+			taken[e.From+" "+b.g.Node(e.To).Call] = true
+		}
+	}
+	for _, n := range b.g.Nodes {
+		if n.Kind == graph.Value && (n.Role == "params" || n.Role == "result") {
+			b.handles(n, taken)
+		}
+	}
+}
+
+// source is the node that a reference names.
+func (b *builder) source(u record.Use, branch string) *graph.Node {
+	if u.From == schemas.InputSource {
+		return b.g.Node("input:" + firstToken(u.Pointer))
+	}
+	if n := b.outputs[u.From+branch]; n != nil {
+		return n
+	}
+	return b.outputs[u.From]
+}
+
+// handles joins a value to the artifacts whose handles stand in it. One that came by a
+// reference is of the call that was referred to; any other, the planner typed.
+func (b *builder) handles(n *graph.Node, taken map[string]bool) {
+	var raw json.RawMessage
+	if err := record.OpenContent(b.ctx, b.e.Store, n.Digest, &raw); err != nil {
+		b.find(ContentMissing, n.ID, 0, "%v", err)
+		return
+	}
+	for _, h := range handlesIn(raw) {
+		var from *graph.Node
+		through := "planner"
+		for _, m := range b.made[h.digest] {
+			if m.Call != "" && taken[n.ID+" "+m.Call] || m.Role == "input" && taken[n.ID+" "] {
+				from, through = m, ""
+				break
+			}
+			if from == nil && (m.Role == "input" || m.Step < n.Step) {
+				from = m
+			}
+		}
+		if from == nil || through == "" && from.Role == "input" {
+			continue // no artifact of this run, or joined to the input already
+		}
+		e := b.g.Join(graph.Derived, n, from)
+		e.At, e.Through = h.at, through
+	}
+}
+
+// standing says how the run stands.
+func (b *builder) standing() {
+	newest := b.line[len(b.line)-1]
+	switch {
+	case newest.Status != "":
+		b.t.Status = string(newest.Status)
+	case newest.Ended == "":
+		b.t.Status = "open"
+	default:
+		b.t.Status = "unsealed"
+	}
+	if !newest.Sealed.IsZero() && newest.Sealed != newest.Head {
+		b.find(HeadDiffers, "run:"+newest.RunID, newest.Last, "the run ended with head %s, and its last activity returned %s", newest.Sealed, newest.Head)
+	}
+	if n := b.g.Node("run:" + newest.RunID); n != nil {
+		n.Status = b.t.Status
+	}
+	b.recoveries()
+}
+
+// recoveries joins a turn that went on to the failures it had been told of.
+func (b *builder) recoveries() {
+	for i, t := range b.ordered {
+		if i == 0 || t.told.Study.Outcome != "calls" && t.told.Study.Outcome != "result" {
+			continue
+		}
+		for _, c := range b.ordered[i-1].calls {
+			if len(c.attempts) == 0 {
+				continue
+			}
+			last := c.attempts[len(c.attempts)-1].node
+			if last.Failure != nil && last.Status != string(record.AttemptCancelled) {
+				b.g.Join(graph.Recovered, t.node, last)
+			}
+		}
+	}
+}
+
+func firstToken(pointer string) string {
+	for i := 1; i < len(pointer); i++ {
+		if pointer[i] == '/' {
+			return pointer[1:i]
+		}
+	}
+	return fmt.Sprint(pointer[min(1, len(pointer)):])
+}

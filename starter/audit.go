@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"rlam/provenance"
+	"rlam/provenance/graph"
+)
+
+// auditOptions are the flags of audit.
+type auditOptions struct {
+	store   string
+	metrics bool
+}
+
+func newAuditCommand(a *app) *cobra.Command {
+	var o auditOptions
+	c := &cobra.Command{
+		Use: "audit RUN", Short: "Check what is known of a run: history, records and journal against each other",
+		Long: `Check what is known of a run: history, records and journal against each other.
+
+Each disagreement is a finding with a name. What happens in a run that met a crash
+or a reset, and is on record as such, is a note and no disagreement.
+
+With --metrics, say how well the run is documented, with what was counted:
+reproducibility success (decisions that a replay makes again, and outputs whose
+bytes are there), trace completeness (executions that journal, history and graph
+know) and failure visibility (failures with type, message, event and detail).
+
+The exit code is 12 if there is a disagreement, or a metric below 1.`,
+		Example: "  starter audit @last --metrics",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return runAudit(c.Context(), a, args[0], o) },
+	}
+	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
+	c.Flags().BoolVar(&o.metrics, "metrics", false, "replay the run, read its outputs again, and count")
+	return c
+}
+
+// auditMessage is what an audit found.
+type auditMessage struct {
+	Run      string              `json:"run"`
+	Status   string              `json:"status"`
+	Nodes    int                 `json:"nodes"`
+	Edges    int                 `json:"edges"`
+	Findings []graph.Finding     `json:"findings"`
+	Notes    []graph.Finding     `json:"notes"`
+	Metrics  *provenance.Metrics `json:"metrics,omitempty"`
+}
+
+func (auditMessage) MessageType() string { return "audit" }
+
+// sound says whether nothing disagrees and nothing is missing.
+func (m auditMessage) sound() bool {
+	whole := m.Metrics == nil || m.Metrics.Reproducibility.Whole() && m.Metrics.Completeness.Whole() && m.Metrics.Visibility.Whole()
+	return len(m.Findings) == 0 && whole
+}
+
+func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
+	c, l, err := a.find(ctx, id, o.store)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	e, err := c.evidence(ctx, l, true)
+	if err != nil {
+		return err
+	}
+	m := auditMessage{
+		Run: l.ID, Status: e.trace.Status, Nodes: len(e.trace.Graph.Nodes), Edges: len(e.trace.Graph.Edges),
+		Findings: []graph.Finding{}, Notes: []graph.Finding{},
+	}
+	for _, f := range e.trace.Findings {
+		if provenance.Harmless(f.Name) {
+			m.Notes = append(m.Notes, f)
+		} else {
+			m.Findings = append(m.Findings, f)
+		}
+	}
+	if o.metrics {
+		replayed, err := e.replayed(ctx)
+		if err != nil {
+			return err
+		}
+		metrics, err := e.trace.Measure(ctx, e.store, replayed)
+		if err != nil {
+			return err
+		}
+		m.Metrics = &metrics
+	}
+	a.printer.Print(m)
+	if !m.sound() {
+		return &codedError{code: exitUnverified}
+	}
+	return nil
+}
+
+// audit writes what an audit found.
+func (p *textPrinter) audit(m auditMessage) {
+	p.printf("%s  %s, %d nodes and %d edges\n", m.Run, m.Status, m.Nodes, m.Edges)
+	for _, f := range m.Findings {
+		p.block(p.bad.Render("✗")+" ", f.String(), unstyled)
+	}
+	for _, f := range m.Notes {
+		p.block("· ", f.String(), unstyled)
+	}
+	if len(m.Findings) == 0 {
+		p.printf("%s history, records and journal agree\n", p.good.Render("✓"))
+	}
+	if m.Metrics == nil {
+		return
+	}
+	for _, row := range []struct {
+		name   string
+		metric provenance.Metric
+	}{
+		{"reproducibility success", m.Metrics.Reproducibility},
+		{"trace completeness", m.Metrics.Completeness},
+		{"failure visibility", m.Metrics.Visibility},
+	} {
+		p.printf("%-24s %.3f  %d of %d %s\n", row.name, row.metric.Score(), row.metric.Good, row.metric.Total, row.metric.Counted)
+		for _, missing := range row.metric.Missing {
+			p.block("  "+p.bad.Render("✗")+" ", missing, unstyled)
+		}
+	}
+	p.printf("%s\n", p.dim.Render(fmt.Sprintf("%d findings, %d notes", len(m.Findings), len(m.Notes))))
+}
