@@ -59,7 +59,7 @@ var mutations = []struct {
 	},
 	{
 		name: "an activity's timeout", file: "dispatch.go", history: "success", at: "1.1#1", field: "start-to-close timeout",
-		old: "time.Duration(c.Timeout)+slack)", new: "time.Duration(c.Timeout))",
+		old: "+time.Duration(c.Wait)+slack)", new: "+time.Duration(c.Wait))",
 	},
 	{
 		name: "retries left to Temporal", file: "dispatch.go", history: "success", at: "open#1", field: "maximum attempts", rec: "1", repl: "3",
