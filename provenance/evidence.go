@@ -221,6 +221,7 @@ type pending struct {
 	from   *graph.Node
 	use    record.Use
 	branch string
+	call   *call // nil of a result
 }
 
 func (b *builder) find(name, subject string, event int64, format string, args ...any) {
