@@ -181,8 +181,7 @@ type builder struct {
 	owners  map[string]*history.Run        // see owned
 	absent  map[string]bool                // Temporal runs that a reset went back from, and that nobody has the history of
 	actions map[canon.Digest]*schemas.Action
-	steps   []*graph.Node // in the order of the line
-	pending []pending     // data edges whose source may come later
+	pending []pending // data edges whose source may come later
 	index   journal.Index
 }
 

@@ -206,7 +206,6 @@ func (b *builder) planned(r *history.Run, k *history.Activity, n *graph.Node, br
 	}
 	s := b.g.Add(graph.Node{ID: fmt.Sprintf("step:%d%s", n.Step, branch), Kind: graph.Step, Step: n.Step, Status: k.Study.Outcome, Run: r.RunID})
 	b.g.Join(graph.Informed, n, s)
-	b.steps = append(b.steps, s)
 	if b.e.Store != nil {
 		var p record.Proposal
 		if err := record.Load(b.ctx, b.e.Store, t.digest, &p); err != nil {
