@@ -2,7 +2,6 @@ package provenance
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -54,7 +53,7 @@ func (b *builder) judged(c *call, k *history.Activity, branch string) *graph.Nod
 	}
 	n := b.g.Add(graph.Node{ID: id, Kind: graph.Value, Role: "params", Step: c.turn.node.Step, Call: c.id, Digest: k.Study.Params})
 	b.g.Join(graph.Derived, n, c.params)
-	b.uses(n, c.rec.Uses, branch)
+	b.uses(n, c.rec.Uses, branch, c)
 	c.params = n
 	return n
 }
@@ -149,6 +148,9 @@ func (b *builder) adoptions(c *call) {
 func (b *builder) data() {
 	for _, p := range b.pending {
 		source := b.source(p.use, p.branch)
+		if source == nil && !p.followed() {
+			continue // it refers to what failed or never was, and a gate refused it
+		}
 		if source == nil {
 			b.find(RecordUntold, p.from.ID, 0, "it refers to %q%s, and nothing tells of that", p.use.From, p.use.Pointer)
 			continue
@@ -173,6 +175,14 @@ func (b *builder) data() {
 			b.handles(n, taken)
 		}
 	}
+}
+
+// followed says whether something was done with the value that has the reference.
+func (p pending) followed() bool {
+	if p.call == nil {
+		return p.from.Status == string(schemas.Admitted)
+	}
+	return len(p.call.attempts) > 0
 }
 
 // source is the node that a reference names.
@@ -234,29 +244,35 @@ func (b *builder) standing() {
 	b.recoveries()
 }
 
-// recoveries joins a turn that went on to the failures it had been told of.
+// recoveries joins a turn that went on to the failures that it had been told of, and that
+// no turn before it had got over.
 func (b *builder) recoveries() {
-	for i, t := range b.ordered {
-		if i == 0 || t.told.Study.Outcome != "calls" && t.told.Study.Outcome != "result" {
-			continue
+	var failed []*graph.Node
+	for _, t := range b.ordered {
+		if t.told.Study.Outcome == "calls" || t.told.Study.Outcome == "result" {
+			for _, n := range failed {
+				b.g.Join(graph.Recovered, t.node, n)
+			}
+			failed = nil
 		}
-		for _, c := range b.ordered[i-1].calls {
+		for _, c := range t.calls {
 			if len(c.attempts) == 0 {
 				continue
 			}
 			last := c.attempts[len(c.attempts)-1].node
 			if last.Failure != nil && last.Status != string(record.AttemptCancelled) {
-				b.g.Join(graph.Recovered, t.node, last)
+				failed = append(failed, last)
 			}
 		}
 	}
 }
 
+// firstToken is the first member that a JSON pointer names.
 func firstToken(pointer string) string {
 	for i := 1; i < len(pointer); i++ {
 		if pointer[i] == '/' {
 			return pointer[1:i]
 		}
 	}
-	return fmt.Sprint(pointer[min(1, len(pointer)):])
+	return pointer[min(1, len(pointer)):]
 }

@@ -158,7 +158,8 @@ func (b *builder) agree(a *attempt) {
 	if rec.Execution > 0 && k.Study.Execution > 0 && rec.Execution != k.Study.Execution {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "execution %d is on record, and the history says %d", rec.Execution, k.Study.Execution)
 	}
-	if rec.Error != nil && k.Failure.Type != "" && rec.Error.Type != k.Failure.Type {
+	// Of a cancelled attempt the event says only that it was; how its work ended, the record does.
+	if rec.Error != nil && k.State != history.Cancelled && k.Failure.Type != "" && rec.Error.Type != k.Failure.Type {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "it is on record as %s, and the history says %s", rec.Error.Type, k.Failure.Type)
 	}
 	if rec.Output != k.Study.Output {

@@ -181,8 +181,7 @@ type builder struct {
 	owners  map[string]*history.Run        // see owned
 	absent  map[string]bool                // Temporal runs that a reset went back from, and that nobody has the history of
 	actions map[canon.Digest]*schemas.Action
-	steps   []*graph.Node // in the order of the line
-	pending []pending     // data edges whose source may come later
+	pending []pending // data edges whose source may come later
 	index   journal.Index
 }
 
@@ -221,6 +220,7 @@ type pending struct {
 	from   *graph.Node
 	use    record.Use
 	branch string
+	call   *call // nil of a result
 }
 
 func (b *builder) find(name, subject string, event int64, format string, args ...any) {

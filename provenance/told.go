@@ -206,7 +206,6 @@ func (b *builder) planned(r *history.Run, k *history.Activity, n *graph.Node, br
 	}
 	s := b.g.Add(graph.Node{ID: fmt.Sprintf("step:%d%s", n.Step, branch), Kind: graph.Step, Step: n.Step, Status: k.Study.Outcome, Run: r.RunID})
 	b.g.Join(graph.Informed, n, s)
-	b.steps = append(b.steps, s)
 	if b.e.Store != nil {
 		var p record.Proposal
 		if err := record.Load(b.ctx, b.e.Store, t.digest, &p); err != nil {
@@ -274,7 +273,7 @@ func (b *builder) call(t *turn, c record.Call) {
 	b.g.Join(graph.Generated, t.node, k.params)
 	b.verdicts(k.node, c.ID+t.branch, c.Verdicts, "")
 	if c.Decision != string(schemas.Deferred) {
-		b.uses(k.params, c.Uses, t.branch)
+		b.uses(k.params, c.Uses, t.branch, k)
 	}
 	if c.Decision == string(schemas.Refused) {
 		b.g.Join(graph.Informed, k.node, b.step(t.node.Step, t.branch))
@@ -295,7 +294,7 @@ func (b *builder) result(t *turn) {
 	}
 	n := b.g.Add(v)
 	b.g.Join(graph.Generated, t.node, n)
-	b.uses(n, r.Uses, t.branch)
+	b.uses(n, r.Uses, t.branch, nil)
 }
 
 func (b *builder) verdicts(call *graph.Node, id string, all []record.Verdict, again string) {
@@ -336,8 +335,8 @@ func (b *builder) action(spec canon.Digest) *schemas.Action {
 }
 
 // uses remembers data edges: their sources may run later.
-func (b *builder) uses(n *graph.Node, all []record.Use, branch string) {
+func (b *builder) uses(n *graph.Node, all []record.Use, branch string, c *call) {
 	for _, u := range all {
-		b.pending = append(b.pending, pending{from: n, use: u, branch: branch})
+		b.pending = append(b.pending, pending{from: n, use: u, branch: branch, call: c})
 	}
 }

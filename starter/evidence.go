@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
@@ -83,26 +83,13 @@ func (e *evidence) replayed(ctx context.Context) (provenance.Replayed, error) {
 	var out provenance.Replayed
 	code := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}
 	for _, r := range e.trace.Line {
+		made, divergent, err := r.Decisions(ctx, code, e.histories[r.RunID])
+		if err != nil {
+			return out, err
+		}
+		out.Decisions += made
 		out.Total += len(r.Activities)
-		_, err := code.History(ctx, e.histories[r.RunID])
-		if ctx.Err() != nil {
-			return out, ctx.Err()
-		}
-		var d *replay.Divergence
-		switch {
-		case err == nil:
-			out.Decisions += len(r.Activities)
-			continue
-		case errors.As(err, &d):
-			for _, k := range r.Activities {
-				if k.Scheduled < d.Event {
-					out.Decisions++
-				}
-			}
-		}
-		if out.Divergent == "" {
-			out.Divergent = fmt.Sprintf("Temporal run %s: %v", r.RunID, err)
-		}
+		out.Divergent = cmp.Or(out.Divergent, divergent)
 	}
 	return out, nil
 }

@@ -87,9 +87,8 @@ type Node struct {
 	Version   int          `json:"version,omitempty"` // of a verdict: the gate's
 	Rule      string       `json:"rule,omitempty"`
 	MediaType string       `json:"media_type,omitempty"`
-	Size      int64        `json:"size,omitempty"` // bytes
-	Role      string       `json:"role,omitempty"` // of a value: params, output, prompt, …; of an agent: person, model, …
-	Preview   string       `json:"preview,omitempty"`
+	Size      int64        `json:"size,omitempty"`   // bytes
+	Role      string       `json:"role,omitempty"`   // of a value: params, output, prompt, …; of an agent: person, model, …
 	Source    string       `json:"source,omitempty"` // of an artifact from outside: where it comes from
 }
 

@@ -41,8 +41,8 @@ type Run struct {
 
 // Child is a workflow that a run started.
 type Child struct {
-	WorkflowID, RunID, Type string
-	Event, Task             int64
+	WorkflowID, Type string
+	Event, Task      int64 // that asked for it, and of the workflow task that did
 }
 
 // Task is a workflow task that was completed: code that learned of what had happened, and

@@ -21,6 +21,8 @@ import (
 	"rlam/internal/record"
 	"rlam/internal/scripted"
 	"rlam/internal/store"
+	"rlam/provenance"
+	"rlam/provenance/history"
 	"rlam/schemas"
 	"rlam/test/faults"
 	"rlam/test/faults/subject"
@@ -269,7 +271,55 @@ func (r *run) agree() faults.Account {
 	if len(findings) > 0 {
 		r.t.Log(describe(r.history()))
 	}
+	r.audit(a)
 	return a
+}
+
+// audit holds the product's own account of the run against the counts from outside.
+func (r *run) audit(a faults.Account) {
+	r.t.Helper()
+	trace, m := r.measure()
+	for _, f := range trace.Findings {
+		if !provenance.Harmless(f.Name) {
+			r.t.Error("the audit found:", f)
+		}
+	}
+	if got, want := m.Completeness.Total, a.Intents+a.Turns; got != want || !m.Completeness.Whole() {
+		r.t.Errorf("trace completeness %+v, want all of %d executions", m.Completeness, want)
+	}
+	if got, least := m.Visibility.Total, a.Failed+a.TimedOut; got < least-r.handedBack() || !m.Visibility.Whole() {
+		r.t.Errorf("failure visibility %+v, want all of at least %d failures", m.Visibility, least)
+	}
+}
+
+// measure is the product's account of the run so far.
+func (r *run) measure() (*provenance.Trace, provenance.Metrics) {
+	r.t.Helper()
+	told, err := history.Read(history.FromHistory(r.history()), history.Options{RunID: r.handle.GetRunID(), Payloads: host.DataConverter()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	trace, err := provenance.Build(r.t.Context(), provenance.Evidence{Runs: []*history.Run{told}, Store: r.store, Strays: true})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	m, err := trace.Measure(r.t.Context(), r.store, provenance.Replayed{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return trace, m
+}
+
+// handedBack is how many failed activities were no attempts.
+func (r *run) handedBack() (n int) {
+	r.t.Helper()
+	for _, e := range r.history().GetEvents() {
+		switch e.GetActivityTaskFailedEventAttributes().GetFailure().GetApplicationFailureInfo().GetType() {
+		case workflows.TypeNoBinding, workflows.TypeBusy, workflows.TypeCancelled:
+			n++
+		}
+	}
+	return n
 }
 
 // chain reads the run's records up to the head that its history tells.

@@ -54,4 +54,7 @@ func TestWithoutIntentsTheEvidenceDoesNotAgree(t *testing.T) {
 			t.Errorf("no finding says %q; there are %v", want, findings)
 		}
 	}
+	if _, m := r.measure(); m.Completeness.Score() >= 1 || len(m.Completeness.Missing) == 0 {
+		t.Errorf("the audit calls a run without intents complete: %+v", m.Completeness)
+	}
 }

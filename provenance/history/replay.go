@@ -1,0 +1,32 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	historypb "go.temporal.io/api/history/v1"
+
+	"rlam/internal/replay"
+)
+
+// Decisions replays a history, and counts the activities of r (what [Read] says of it)
+// that the code asked for as recorded: all of them, or those before the first divergence.
+// Divergent says what that was; "" is none. A history that can't be replayed has none.
+func (r *Run) Decisions(ctx context.Context, code replay.Replayer, h *historypb.History) (made int, divergent string, err error) {
+	_, err = code.History(ctx, h)
+	var d *replay.Divergence
+	switch {
+	case ctx.Err() != nil:
+		return 0, "", ctx.Err()
+	case err == nil:
+		return len(r.Activities), "", nil
+	case errors.As(err, &d):
+		for _, k := range r.Activities {
+			if k.Scheduled < d.Event {
+				made++
+			}
+		}
+	}
+	return made, fmt.Sprintf("Temporal run %s: %v", r.RunID, err), nil
+}
