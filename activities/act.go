@@ -157,7 +157,9 @@ func (a *Activities) settle(ctx context.Context, w *work, e journal.Execution) (
 		if err := json.Unmarshal(e.Handle, &h); err != nil {
 			return workflows.ActResult{}, a.trouble(ctx, err), true
 		}
-		alive, err := a.cfg.Executors.Adopt(ctx, h, a.task(w, h.Dir))
+		task := a.task(w, h.Dir)
+		task.Progress = w.progress
+		alive, err := a.cfg.Executors.Adopt(ctx, h, task)
 		switch {
 		case errors.Is(err, executor.ErrElsewhere):
 			return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("call %s began on another machine: %v", w.in.Call, err), workflows.Failure{}), true

@@ -263,7 +263,7 @@ func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.
 	}
 	// An action that names no timeout has all the time that the run has.
 	c.Timeout, c.Attempts = cmp.Or(bound.Action.Timeout, run.study.Study.Limits.WallTime), bound.Action.Attempts
-	if bound.Action.Resources.Waits() {
+	if bound.MayWait() {
 		c.Wait = schemas.Duration(patience)
 	}
 	return c, nil

@@ -28,7 +28,7 @@ var (
 // a while it is handed back, so that it is seen to wait in the history as well, and another
 // worker may have it.
 func (a *Activities) take(ctx context.Context, w *work, say func(string)) (giveBack func(), err error) {
-	need := w.bound.Action.Resources
+	need := w.bound.Takes()
 	if !need.Waits() {
 		return func() {}, nil
 	}

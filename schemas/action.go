@@ -99,6 +99,10 @@ type Binding struct {
 	MCP     *MCP     `json:"mcp,omitempty"`  // a tool of a server that speaks the Model Context Protocol
 }
 
+// Program says whether b is carried out by a process of its own, a command or an MCP server
+// that is started, and not by the worker itself.
+func (b Binding) Program() bool { return b.Command != nil || b.MCP != nil && b.MCP.URL == "" }
+
 // Duration is a time.Duration spelled as Go prints it ("1m30s") in files and records.
 type Duration time.Duration
 

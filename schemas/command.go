@@ -140,7 +140,7 @@ type ErrorRule struct {
 // ProgressRule says what tells how far a program is.
 type ProgressRule struct {
 	Pattern string `json:"pattern"`
-	From    string `json:"from,omitempty"`    // "stdout" or "stderr"; both if empty
+	From    string `json:"from,omitempty"`    // "stdout", "stderr" or a path; both streams if empty
 	Message string `json:"message,omitempty"` // {1} is the pattern's first group; the line that matched if empty
 }
 

@@ -61,6 +61,7 @@ func (d *document) command(b *Bound, c *Command, at string) {
 	}
 	for i, rule := range c.Progress {
 		at := joinIndex(k.at+"/progress", i)
+		k.source(at+"/from", rule.From)
 		k.message(at, rule.Message, k.pattern(at+"/pattern", rule.Pattern))
 	}
 }

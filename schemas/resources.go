@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Resources are what one attempt of an action takes of its worker as long as it runs.
+// Resources are what one attempt of an action takes of its worker as long as it runs. As an
+// action declares them; see [Bound.Takes] for what counts.
 type Resources struct {
 	CPUs      int    `json:"cpus,omitempty"`      // processors it keeps busy
 	Memory    Size   `json:"memory,omitempty"`    // of a command also the limit of each of its processes
@@ -21,6 +23,22 @@ func (r Resources) IsZero() bool { return r == Resources{} }
 
 // Waits says whether an attempt may have to wait for what it takes.
 func (r Resources) Waits() bool { return r.CPUs > 0 || r.Memory > 0 || r.Exclusive != "" }
+
+// Takes are the resources of an attempt by b's preferred binding: what its action declares,
+// and one processor if that is a program of which none are declared. What the worker does by
+// itself, a handler in Go or a request, isn't counted then: thousands may wait for answers.
+func (b *Bound) Takes() Resources {
+	r := b.Action.Resources
+	if r.CPUs == 0 && b.Pinned.Program() {
+		r.CPUs = 1
+	}
+	return r
+}
+
+// MayWait says whether an attempt by any of b's bindings may have to wait for what it takes.
+func (b *Bound) MayWait() bool {
+	return slices.ContainsFunc(b.Bindings(), func(one Alternative) bool { return b.By(one).Takes().Waits() })
+}
 
 // Size is a number of bytes. Files spell it as a number or with a unit: "512MiB", "2GB".
 type Size int64

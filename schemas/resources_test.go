@@ -1,6 +1,7 @@
 package schemas_test
 
 import (
+	"strings"
 	"testing"
 
 	"rlam/schemas"
@@ -23,6 +24,35 @@ func TestSizes(t *testing.T) {
 	for size, want := range map[schemas.Size]string{2 << 30: "2 GiB", 1536 << 20: "1.5 GiB", 999: "999 B"} {
 		if got := size.String(); got != want {
 			t.Errorf("%d is spelled %q, want %q", size, got, want)
+		}
+	}
+}
+
+// A program takes a processor though none is declared; what the worker does by itself is not
+// counted, and of several bindings each counts for itself.
+func TestWhatCounts(t *testing.T) {
+	t.Parallel()
+	const head = `{name: a, version: "1", summary: s, params: {type: object}, returns: {type: object}, effects: none, reproducibility: {default: bitwise}, `
+	for text, want := range map[string]struct {
+		cpus int
+		may  bool
+	}{
+		`run: {command: {argv: [x]}}}`:                                                        {1, true},
+		`resources: {cpus: 3}, run: {command: {argv: [x]}}}`:                                  {3, true},
+		`resources: {memory: 1GiB}, run: {command: {argv: [x]}}}`:                             {1, true},
+		`run: {mcp: {argv: [x], tool: t, digest: "sha256:` + strings.Repeat("5", 64) + `"}}}`: {1, true},
+		`run: {http: {url: "https://example.org/"}}}`:                                         {0, false},
+		`run: {builtin: x}}`:                           {0, false},
+		`resources: {cpus: 2}, run: {builtin: x}}`:     {2, true},
+		`run: [{builtin: x}, {command: {argv: [x]}}]}`: {0, true},
+	} {
+		b, problems := schemas.ParseAction("a.yaml", []byte(head+text), nil)
+		if len(problems) > 0 {
+			t.Errorf("%s: %v", text, problems)
+			continue
+		}
+		if got := b.Takes().CPUs; got != want.cpus || b.MayWait() != want.may {
+			t.Errorf("%s: takes %d processors, may wait: %v; want %+v", text, got, b.MayWait(), want)
 		}
 	}
 }

@@ -20,14 +20,14 @@ const pollFresh = 75 * time.Second
 // startWorker serves a task queue in this process, with at most parallel attempts at
 // once; 0 leaves that to the worker.
 func (c *connection) startWorker(queue, storeDir string, parallel int) (*host.Host, error) {
-	cpus, memory, err := host.ReadRoom(c.getenv)
+	room, err := host.ReadRoom(c.getenv)
 	if err != nil {
 		return nil, &codedError{exitUsage, err}
 	}
 	h, err := host.New(host.Config{
 		Client: c.client, Store: storeDir, TaskQueue: queue, Parallel: parallel,
 		BaseURL: c.getenv("OPENAI_BASE_URL"), Key: c.getenv("OPENAI_API_KEY"),
-		Walls: host.ReadWalls(c.getenv), CPUs: cpus, Memory: memory,
+		Walls: host.ReadWalls(c.getenv), Room: room,
 		AllowAddresses: host.AllowedAddresses(c.getenv(host.AllowVariable)),
 	})
 	if err != nil {

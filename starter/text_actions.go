@@ -44,6 +44,6 @@ func (p *textPrinter) written(m writtenAction) {
 		}
 		p.printf("%s%s %s\n", callColumn, param.Name, p.dim.Render(oneLine(kind+"  "+param.Help, max(1, p.width-len(param.Name)-3))))
 	}
-	p.block("", "Fill in what its comments ask for; a call needs each parameter that stands in argv. Then:", unstyled)
+	p.block("", "Fill in what its comments ask for; a call needs each parameter that is required. Then:", unstyled)
 	p.commands(m.Next)
 }

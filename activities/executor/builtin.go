@@ -87,7 +87,8 @@ func (b *builtins) begin(ctx context.Context, t Task, handler Builtin) (Handle, 
 	if t.ID != "" {
 		h.ID = t.ID
 	}
-	a := &attempt{blobs: t.blobs(b.blobs), seed: t.Seed, progress: t.Progress, named: digestsIn(params)}
+	a := &attempt{blobs: t.blobs(b.blobs), seed: t.Seed, named: digestsIn(params)}
+	a.progress.follow(t.Progress)
 	work := context.WithValue(context.WithoutCancel(ctx), attemptKey{}, a)
 	work, cancel := context.WithCancelCause(work)
 	stop := context.CancelFunc(func() {})
@@ -237,8 +238,9 @@ func (b *builtins) Cancel(ctx context.Context, h Handle) error {
 	return fmt.Errorf("cancelling execution %q inside process %d, which is alive: %w", h.ID, h.PID, ErrElsewhere)
 }
 
-func (b *builtins) Adopt(_ context.Context, h Handle, _ Task) (bool, error) {
-	if _, ok := b.running.get(h.ID); ok {
+func (b *builtins) Adopt(_ context.Context, h Handle, t Task) (bool, error) {
+	if w, ok := b.running.get(h.ID); ok {
+		w.attempt.progress.follow(t.Progress)
 		return true, nil
 	}
 	if _, err := beyondReach(h); err != nil {
@@ -251,7 +253,7 @@ func (b *builtins) Adopt(_ context.Context, h Handle, _ Task) (bool, error) {
 type attempt struct {
 	blobs    Blobs
 	seed     *uint64
-	progress func(string)
+	progress teller
 
 	mu        sync.Mutex
 	named     map[canon.Digest]bool // by the parameters, or saved
@@ -285,8 +287,8 @@ func (a *attempt) keep(x Artifact) error {
 
 // report logs a message and tells whoever watches.
 func (a *attempt) report(message string) {
-	if a.note(message) && a.progress != nil {
-		a.progress(message)
+	if a.note(message) {
+		a.progress.tell(message)
 	}
 }
 

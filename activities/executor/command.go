@@ -76,6 +76,7 @@ type execution struct {
 	fence    *fence
 	secrets  []secret
 	readings *readings
+	progress teller
 	kept     map[string]*kept // stdout and stderr, where the whole of one is needed
 	out      scrubber         // stdout, to the log, what is kept and what is looked for
 	err      scrubber         // stderr, to its tail as well
@@ -106,6 +107,7 @@ func (c *commands) Start(ctx context.Context, t Task) (Handle, error) {
 		return Handle{}, fmt.Errorf("starting call %q: %w", t.Call, err)
 	}
 	c.running.add(e.task.ID, e)
+	go e.watchFiles(e.cmd.Dir)
 	if t.Timeout > 0 {
 		timer := time.AfterFunc(t.Timeout, func() {
 			e.end(context.Background(), &stop{TypeTimeout, fmt.Sprintf("the program was ended after %v", t.Timeout)})
@@ -133,7 +135,8 @@ func (c *commands) prepare(ctx context.Context, t Task) (*execution, error) {
 			SysProcAttr: processAttributes(), WaitDelay: pipesClose,
 		},
 	}
-	if e.readings, err = newReadings(cmd, t.Progress); err != nil {
+	e.progress.follow(t.Progress)
+	if e.readings, err = newReadings(cmd, e.progress.tell); err != nil {
 		return nil, err
 	}
 	if err := e.openStreams(l, cmd, c.maxLog); err != nil {
@@ -247,8 +250,9 @@ func (c *commands) Cancel(ctx context.Context, h Handle) error {
 
 // Adopt takes over what this very process started. A program whose worker died has
 // lost its pipes, and nobody can learn its exit status: Cancel ends it.
-func (c *commands) Adopt(_ context.Context, h Handle, _ Task) (bool, error) {
-	if _, ok := c.running.get(h.ID); ok {
+func (c *commands) Adopt(_ context.Context, h Handle, t Task) (bool, error) {
+	if e, ok := c.running.get(h.ID); ok {
+		e.progress.follow(t.Progress)
 		return true, nil
 	}
 	if _, err := beyondReach(h); err != nil {

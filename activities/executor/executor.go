@@ -59,7 +59,7 @@ func (t Task) blobs(executors Blobs) Blobs {
 // NewTask is the part of a task that follows from its action: all that an environment
 // depends on. The isolation is the least that the study asks for.
 func NewTask(b *schemas.Bound, isolation schemas.Isolation) Task {
-	needs := b.Action.Resources
+	needs := b.Takes()
 	return Task{
 		Action: b.ID(), Binding: b.Pinned.Binding, Files: b.Pinned.Digests,
 		Takes: b.Action.Params, Returns: b.Action.Returns, Timeout: time.Duration(b.Action.Timeout), Idempotent: b.Action.Idempotent,

@@ -78,8 +78,10 @@ func (in inputs) file(what, name string, text []byte) error {
 
 // artifact places an artifact's bytes, or the files of one that was a folder.
 //
-// It copies. A hard link would be cheaper, and would let a program that makes its file
-// writable change the store; the copy also holds the bytes against their digest.
+// It copies; the store makes a clone of that where the file system can. A hard link would be
+// cheaper, and would let a program that makes its file writable change the store. In a sandbox
+// it couldn't, but then the blob would have a second name for as long as any attempt runs, its
+// bytes would not be held against their digest, and a call would find other files by its level.
 func (in inputs) artifact(ctx context.Context, what string, e schemas.InFile) error {
 	param := strings.TrimPrefix(e.From+e.Tree, "params.")
 	raw, given := in.handles.params[param]

@@ -18,16 +18,17 @@ type readings struct {
 	result  map[string]*search // of the patterns, by the output's member
 	errors  [][]*search        // of each rule; one for each source
 	sources map[string]*lines  // by "stdout", "stderr" or a path
+	growing map[string]*lines  // by the path of a file that says how far the program is; apart, since it is read while it grows
 }
 
-// newReadings compiles what cmd looks for. tell, which may be nil, hears of progress.
+// newReadings compiles what cmd looks for. tell hears of progress.
 func newReadings(cmd *schemas.Command, tell func(message string)) (*readings, error) {
-	r := &readings{cmd: cmd, result: make(map[string]*search), errors: make([][]*search, len(cmd.Errors)), sources: make(map[string]*lines)}
+	r := &readings{cmd: cmd, result: make(map[string]*search), errors: make([][]*search, len(cmd.Errors)), sources: make(map[string]*lines), growing: make(map[string]*lines)}
 	for name, e := range cmd.Result {
 		if e.Pattern == "" {
 			continue
 		}
-		s, err := r.look(e.Source(), e.Pattern)
+		s, err := look(r.sources, e.Source(), e.Pattern)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +40,7 @@ func newReadings(cmd *schemas.Command, tell func(message string)) (*readings, er
 			if rule.Pattern == "" {
 				continue
 			}
-			s, err := r.look(from, rule.Pattern)
+			s, err := look(r.sources, from, rule.Pattern)
 			if err != nil {
 				return nil, err
 			}
@@ -47,12 +48,13 @@ func newReadings(cmd *schemas.Command, tell func(message string)) (*readings, er
 			r.errors[i] = append(r.errors[i], s)
 		}
 	}
-	if tell == nil {
-		return r, nil
-	}
 	for _, rule := range cmd.Progress {
 		for _, from := range streams(rule.From) {
-			s, err := r.look(from, rule.Pattern)
+			in := r.sources
+			if from != schemas.Stdout && from != schemas.Stderr {
+				in = r.growing
+			}
+			s, err := look(in, from, rule.Pattern)
 			if err != nil {
 				return nil, err
 			}
@@ -70,13 +72,16 @@ func streams(from string) []string {
 	return []string{from}
 }
 
-func (r *readings) look(from, pattern string) (*search, error) {
+// look adds a search to one of sources.
+func look(sources map[string]*lines, from, pattern string) (*search, error) {
 	s, err := newSearch(pattern)
 	if err != nil {
 		return nil, &Failure{Type: TypeNotStarted, Message: fmt.Sprintf("reading the pattern %q: %v", pattern, err)}
 	}
-	l := r.stream(from)
-	l.searches = append(l.searches, s)
+	if sources[from] == nil {
+		sources[from] = &lines{}
+	}
+	sources[from].searches = append(sources[from].searches, s)
 	return s, nil
 }
 

@@ -130,3 +130,53 @@ func TestProgressIsHeardWhileAProgramRuns(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A program may say how far it is in a file; who adopts its attempt hears what it said last.
+// The value of a variable that was let through isn't told.
+func TestProgressIsHeardFromAFileAndAfterAdoption(t *testing.T) {
+	t.Setenv("LAB_TOKEN", "canary-7d1f")
+	heard, adopted := make(chan string, 10), make(chan string, 10)
+	task := wrap(t, `{}`, `mkfifo go pipe; echo "iteration 1 with $LAB_TOKEN" >> out.log; read line < go; echo "iteration 2" >> out.log; read line < go; echo '{}' > result.json`, schemas.Command{
+		Pass: []string{"LAB_TOKEN"},
+		Progress: []schemas.ProgressRule{
+			{From: "out.log", Pattern: `iteration (\d+)`},
+			{From: "pipe", Pattern: `.`}, {From: "none.log", Pattern: `.`},
+		},
+	})
+	task.Progress = func(m string) { heard <- m }
+	s := newSet(t, executor.Config{})
+	h, err := s.Start(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := <-heard; got != "iteration 1 with [LAB_TOKEN]" {
+		t.Errorf("heard %q", got)
+	}
+	other := task
+	other.Progress = func(m string) { adopted <- m }
+	if alive, err := s.Adopt(t.Context(), h, other); !alive || err != nil {
+		t.Fatalf("adopted: %v, %v", alive, err)
+	}
+	if got := <-adopted; got != "iteration 1 with [LAB_TOKEN]" {
+		t.Errorf("the attempt that adopted heard %q", got)
+	}
+	on := func() {
+		if err := os.WriteFile(filepath.Join(task.Dir, "work", "go"), []byte("on\n"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	on()
+	if got := <-adopted; got != "iteration 2" {
+		t.Errorf("the attempt that adopted heard %q", got)
+	}
+	on()
+	if err := s.Wait(t.Context(), h); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Collect(t.Context(), h); err != nil {
+		t.Error(err)
+	}
+	if len(heard) > 0 {
+		t.Errorf("the attempt that lost contact heard %q", <-heard)
+	}
+}

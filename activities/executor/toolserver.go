@@ -146,7 +146,7 @@ func (b *builtins) layOutServer(ctx context.Context, t Task, params json.RawMess
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, fmt.Errorf("making the attempt's folder: %w", err)
 	}
-	f, err := newFolder(dir, b.blobs)
+	f, err := newFolder(dir, t.blobs(b.blobs))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -65,11 +65,15 @@ func (w *writer) params(r Result) {
 		w.line("  properties: {}")
 		return
 	}
-	names := make([]string, len(r.Params))
-	for i, p := range r.Params {
-		names[i] = quoted(p.Name)
+	var needed []string
+	for _, p := range r.Params {
+		if p.Default == "" { // what has one stands for itself in argv
+			needed = append(needed, quoted(p.Name))
+		}
 	}
-	w.line("  required: [%s]  # all that stand in argv", strings.Join(names, ", "))
+	if len(needed) > 0 {
+		w.line("  required: [%s]  # all that stand in argv without a default", strings.Join(needed, ", "))
+	}
 	w.line("  properties:")
 	for _, p := range r.Params {
 		w.line("    %s: {%s}", quoted(p.Name), strings.Join(schemaOf(p), ", "))

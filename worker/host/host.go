@@ -50,7 +50,6 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/scripted"
 	"rlam/internal/store"
-	"rlam/schemas"
 	"rlam/workflows"
 )
 
@@ -73,10 +72,8 @@ type Config struct {
 	Parallel int
 	// Walls are how commands are kept from the rest of the machine.
 	Walls Walls
-	// CPUs and Memory are what the attempts that run at once may take of those that actions
-	// declare; what the machine or the container has if 0.
-	CPUs   int
-	Memory schemas.Size
+	// Room is what attempts may take.
+	Room Room
 	// Patience is how long a call waits for what it takes before it is handed back; 10 min if 0.
 	Patience time.Duration
 	// StopTimeout is how long Stop waits for attempts to end; 10 s if 0.
@@ -107,7 +104,9 @@ func New(c Config) (*Host, error) {
 		return nil, err
 	}
 	builtins := append(builtin.All(), c.Actions...)
-	executors, err := executor.New(c.Walls.executors(executor.Config{Blobs: s, Builtins: builtins, Grace: 3 * time.Second, AllowAddresses: c.AllowAddresses}, s.Dir()))
+	executors, err := executor.New(c.Walls.executors(executor.Config{
+		Blobs: s, Builtins: builtins, Grace: 3 * time.Second, AllowAddresses: c.AllowAddresses, MaxLog: int64(c.Room.Log),
+	}, s.Dir()))
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +119,7 @@ func New(c Config) (*Host, error) {
 		Store: s, Executors: executors, Scratch: filepath.Join(c.Store, "attempts"),
 		Identity: cmp.Or(c.Identity, fmt.Sprintf("%d@%s", os.Getpid(), host)),
 		Closing:  h.archive.closing,
-		Room:     capacity.Room{CPUs: c.CPUs, Memory: c.Memory}, Patience: c.Patience,
+		Room:     capacity.Room{CPUs: c.Room.CPUs, Memory: c.Room.Memory}, Patience: c.Patience,
 		Models: activities.Models{BaseURL: c.BaseURL, Key: c.Key, Scripted: h.models.serve},
 	})
 	if err != nil {

@@ -35,8 +35,9 @@ Usage: %s [flags]
 Environment:
   RLAM_STORE        folder of the store, unless --store says it
   RLAM_HOME         where R-LAM keeps what outlives a command
-  RLAM_CPUS         processors for actions that declare some, unless --cpus says it
+  RLAM_CPUS         processors for attempts, unless --cpus says it
   RLAM_MEMORY       memory for actions that declare some, unless --memory says it
+  RLAM_LOG          most that is kept of an attempt's log, unless --max-log says it
   RLAM_ISOLATION    least isolation of commands, unless --isolation says it
   RLAM_READABLE     what a sandbox shows besides the system, a list as in PATH
   RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
@@ -72,8 +73,7 @@ type workerFlags struct {
 	address, store, queue, identity string
 	allow                           []string
 	parallel                        int
-	cpus                            int
-	memory                          schemas.Size
+	room                            Room
 	walls                           Walls
 	stop                            time.Duration
 }
@@ -91,15 +91,13 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 	set.StringVar(&f.identity, "identity", "", "`NAME` of this worker in histories; PID@HOST by default")
 	set.IntVar(&f.parallel, "parallel", 0, "bound on planner turns and attempts at once; 1,000 by default")
 	var err error
-	if f.cpus, f.memory, err = ReadRoom(getenv); err != nil {
+	if f.room, err = ReadRoom(getenv); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", set.Name(), err)
 		return f, errUsage
 	}
-	set.IntVar(&f.cpus, "cpus", f.cpus, "`N` processors for the actions that declare some; by default all that it may use")
-	set.Func("memory", "memory for the actions that declare some, a `SIZE` such as 8GiB; by default all that it may use", func(text string) (err error) {
-		f.memory, err = schemas.ParseSize(text)
-		return err
-	})
+	set.IntVar(&f.room.CPUs, "cpus", f.room.CPUs, "`N` processors for attempts, of which a program takes one unless its action declares more; by default all that the worker may use")
+	setSize(set, &f.room.Memory, "memory", "memory for the actions that declare some, a `SIZE` such as 8GiB; by default all that the worker may use")
+	setSize(set, &f.room.Log, "max-log", "the first `SIZE` of what an attempt logs is kept, and the rest counted; 64MiB by default")
 	f.walls = ReadWalls(getenv)
 	set.Func("isolation", "least `LEVEL` of isolation of every command: none, process or sandbox; process by default on Linux", func(level string) error {
 		f.walls.Least = schemas.Isolation(level)
@@ -127,11 +125,19 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (wo
 		fmt.Fprintf(stderr, "%s takes no arguments, and was given %q\n", set.Name(), set.Arg(0))
 		return f, errUsage
 	}
-	if f.parallel < 0 || f.stop < 0 || f.cpus < 0 {
+	if f.parallel < 0 || f.stop < 0 || f.room.CPUs < 0 {
 		fmt.Fprintf(stderr, "%s: --parallel, --cpus and --stop-timeout can't be negative\n", set.Name())
 		return f, errUsage
 	}
 	return f, nil
+}
+
+// setSize adds a flag for a number of bytes.
+func setSize(set *flag.FlagSet, to *schemas.Size, name, what string) {
+	set.Func(name, what, func(text string) (err error) {
+		*to, err = schemas.ParseSize(text)
+		return err
+	})
 }
 
 func flagText(set *flag.FlagSet) string {
@@ -195,7 +201,7 @@ func assemble(ctx context.Context, f workerFlags, getenv func(string) string, lo
 	h, err := New(Config{
 		Client: c, Store: f.store, TaskQueue: f.queue, Actions: actions, Identity: f.identity,
 		BaseURL: getenv("OPENAI_BASE_URL"), Key: getenv("OPENAI_API_KEY"),
-		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls, AllowAddresses: f.allow, CPUs: f.cpus, Memory: f.memory,
+		Parallel: f.parallel, StopTimeout: f.stop, Walls: f.walls, AllowAddresses: f.allow, Room: f.room,
 	})
 	if err != nil {
 		c.Close()

@@ -81,7 +81,7 @@ func serve(in io.Reader, out io.Writer) error {
 	defer conn.Close()
 	h, err := host.New(host.Config{
 		Client: conn, Store: c.Store, TaskQueue: c.Queue, Identity: c.Identity, Actions: Actions(outside), StopTimeout: c.Stop,
-		CPUs: c.CPUs, Patience: c.Patience,
+		Room: host.Room{CPUs: c.CPUs}, Patience: c.Patience,
 	})
 	if err != nil {
 		return err
