@@ -189,25 +189,23 @@ func (r *Registry) Resolve(study *LoadedStudy, more ...string) (map[string]*Boun
 	}
 	listed := append(slices.Clone(study.Study.Actions), List(more...)...)
 	for i, a := range listed {
-		if a.Params == nil {
+		if a.Params == nil && a.Use != "" {
 			take(i, a.Use)
 		}
 	}
 	for i, a := range listed { // what is narrowed may have come with a file or folder
 		name, version, pinned := strings.Cut(a.Use, "@")
 		switch there := out[name]; {
-		case a.Params == nil:
+		case a.Params == nil || a.Use == "":
 		case there == nil:
 			take(i, a.Use)
 		case pinned && there.Action.Version != version:
 			refuse(i, "%q and %q would both be called %q", there.ID(), a.Use, name)
 		}
 	}
-	if len(problems) == 0 {
-		problems = study.check(out)
-	}
+	problems = append(problems, study.check(out, len(problems) == 0 && !study.unsure)...)
 	if len(problems) > 0 {
-		return nil, locate(study.Path, problems)
+		return nil, study.Locate(problems)
 	}
 	return out, nil
 }
@@ -263,19 +261,20 @@ func loadActions(name, target string) ([]*Bound, Problems, error) {
 	return out, problems, nil
 }
 
-// locate gives problems of the study's list their lines.
-func locate(studyPath string, problems Problems) Problems {
-	text, ps := readFile(studyPath)
+// Locate gives problems of the study's file, which have a pointer, their lines as far as
+// the file can still be read, and sorts them.
+func (l *LoadedStudy) Locate(problems Problems) Problems {
+	text, ps := readFile(l.Path)
 	if len(ps) == 0 {
-		s := parse(studyPath, text)
+		s := parse(l.Path, text)
 		for i, p := range problems {
-			if p.File == studyPath && p.Line == 0 {
+			if p.File == l.Path && p.Line == 0 {
 				at := s.at(p.Pointer, false)
 				problems[i].Line, problems[i].Column = at.line, at.column
 			}
 		}
 	}
-	return problems.sorted()
+	return problems.Sorted()
 }
 
 // compareVersions orders dotted numbers by value and other text by its letters.
