@@ -66,9 +66,7 @@ func ParseAction(file string, text []byte, files fs.FS) (*Bound, Problems) {
 	if _, said := d.members["idempotent"]; !said {
 		b.Action.Idempotent = b.Action.Effects == EffectsNone || b.Action.Effects == EffectsWorkspace
 	}
-	if !d.bad["run"] {
-		d.pin(b, run.Run, files)
-	}
+	d.pin(b, run.Run, files)
 	b.prepare(d)
 	if len(d.problems) > 0 {
 		return nil, d.problems.Sorted()

@@ -3,6 +3,7 @@ package schemas
 import (
 	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -150,12 +151,28 @@ func (r *Registry) Find(name string) (*Bound, error) {
 	if best != nil {
 		return best, nil
 	}
-	miss := fmt.Sprintf("no action is called %q", name)
-	if n := nearest(name, names); n != "" {
-		return nil, fmt.Errorf("%s (did you mean %q?)", miss, n)
+	miss := unknownAction{name: name, nearest: nearest(name, names)}
+	if miss.nearest == "" {
+		miss.known = slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })
 	}
-	return nil, fmt.Errorf("%s; there are %s", miss, quoted(slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })))
+	return nil, miss
 }
+
+// unknownAction says that the registry has no action of a name.
+type unknownAction struct {
+	name, nearest string
+	known         []string // if none is near
+}
+
+func (e unknownAction) message() string {
+	message := fmt.Sprintf("no action is called %q", e.name)
+	if e.nearest == "" {
+		message += "; there are " + quoted(e.known)
+	}
+	return message
+}
+
+func (e unknownAction) Error() string { return phrase(e.message(), "", e.nearest) }
 
 // Resolve finds the actions that a study lists, and more of them: files and folders
 // relative to the study, and names of the registry. The map is by action name. All
@@ -167,11 +184,18 @@ func (r *Registry) Resolve(study *LoadedStudy, more ...string) (map[string]*Boun
 	refuse := func(i int, format string, args ...any) {
 		problems = append(problems, Problem{File: study.Path, Pointer: joinIndex("/actions", i), Message: fmt.Sprintf(format, args...)})
 	}
+	miss := func(i int, err error) {
+		refuse(i, "%v", err)
+		if unknown := (unknownAction{}); errors.As(err, &unknown) {
+			last := &problems[len(problems)-1]
+			last.Message, last.Nearest = unknown.message(), unknown.nearest
+		}
+	}
 	take := func(i int, name string) {
 		found, ps, err := r.resolve(filepath.Dir(study.Path), name)
 		problems = append(problems, ps...)
 		if err != nil {
-			refuse(i, "%v", err)
+			miss(i, err)
 		}
 		for _, b := range found {
 			there := out[b.Action.Name]
