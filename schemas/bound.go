@@ -66,12 +66,10 @@ func ParseAction(file string, text []byte, files fs.FS) (*Bound, Problems) {
 	if _, said := d.members["idempotent"]; !said {
 		b.Action.Idempotent = b.Action.Effects == EffectsNone || b.Action.Effects == EffectsWorkspace
 	}
-	if !d.bad["run"] {
-		d.pin(b, run.Run, files)
-	}
+	d.pin(b, run.Run, files)
 	b.prepare(d)
 	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+		return nil, d.problems.Sorted()
 	}
 	if err := b.digest(); err != nil {
 		return nil, Problems{{File: file, Message: err.Error()}}
@@ -99,7 +97,7 @@ func Bind(spec Action, binding Pinned, others ...Pinned) (*Bound, error) {
 	}
 	d := open("action", spec.Name+".json", raw)
 	b.prepare(d)
-	if err := d.problems.sorted().Err(); err != nil {
+	if err := d.problems.Sorted().Err(); err != nil {
 		return nil, fmt.Errorf("binding action %q: %w", spec.Name, err)
 	}
 	if err := b.digest(); err != nil {
@@ -145,10 +143,10 @@ func (b *Bound) prepare(d *document) {
 	if slices.Contains(reservedNames, a.Name) {
 		d.refuse("/name", "", "another name", "%q is reserved", a.Name)
 	}
-	if a.Attempts.Backoff.Max < a.Attempts.Backoff.Initial {
+	if a.Attempts.Backoff.Max < a.Attempts.Backoff.Initial && !d.spoiled("/attempts") {
 		d.refuse("/attempts/backoff", "", "", "the longest wait is shorter than the first")
 	}
-	d.checkIsolation(*a, b.Pinned.Binding)
+	d.checkIsolation(*a, b.Bindings())
 	b.params, b.returns = d.schema("params"), d.schema("returns")
 	d.object("params", b.params)
 	if b.params != nil {
@@ -165,12 +163,12 @@ func (b *Bound) prepare(d *document) {
 		"params": rootOf(b.params), "inputs": nil, "seed": fact("seed"), "step": fact("step"), "calls": fact("calls"),
 	})
 	b.post = d.conditions("postconditions", a.Postconditions, variables{"params": rootOf(b.params), "output": rootOf(b.returns)})
-	b.facts = a.facts()
+	b.facts = b.actionFacts()
 }
 
 func (d *document) grades(r Reproducibility) {
 	check := func(at string, g Grade) {
-		if toleranced := g.Relative != 0 || g.Absolute != 0; toleranced != (g.Class == Tolerance) {
+		if toleranced := g.Relative != 0 || g.Absolute != 0; toleranced != (g.Class == Tolerance) && !d.spoiled(at) {
 			d.refuse(at, "", `"relative" or "absolute" with class "tolerance", and with no other`, "tolerances and class %q don't go together", g.Class)
 		}
 	}

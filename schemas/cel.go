@@ -43,7 +43,7 @@ func rootOf(s *Schema) *shape {
 
 // conditions compiles the member's expressions.
 func (d *document) conditions(member string, conditions []Condition, known variables) []*Expression {
-	if len(conditions) == 0 || d.bad[member] {
+	if len(conditions) == 0 {
 		return nil
 	}
 	env, types, err := environment(known)
@@ -53,6 +53,9 @@ func (d *document) conditions(member string, conditions []Condition, known varia
 	}
 	var out []*Expression
 	for i, c := range conditions {
+		if c.Expr == "" {
+			continue // it has problems of form
+		}
 		e, vs := compileExpression(env, types, c)
 		if vs != nil {
 			d.add(joinIndex("/"+member, i)+"/expr", vs)

@@ -28,9 +28,6 @@ type commandCheck struct {
 
 // commands checks what no schema of the file can say of the commands among b's bindings.
 func (d *document) commands(b *Bound) {
-	if d.bad["run"] {
-		return
-	}
 	for i, one := range b.Bindings() {
 		if c := one.Pinned.Command; c != nil {
 			d.command(b, c, d.bindingAt(i)+"/command")
@@ -46,21 +43,32 @@ func (d *document) command(b *Bound, c *Command, at string) {
 		k.made[name] = true
 	}
 	for i, in := range c.In {
-		k.input(joinIndex(k.at+"/in", i), in)
+		if at := joinIndex(k.at+"/in", i); !k.spoiled(at) {
+			k.input(at, in)
+		}
 	}
-	if c.Stdin != "" && !k.made[c.Stdin] {
+	if c.Stdin != "" && !k.made[c.Stdin] && !k.spoiled(at) {
 		k.refuse(k.at+"/stdin", nearest(c.Stdin, sortedKeys(k.made)), "the path of one of in or files", "%q isn't there before the program starts", c.Stdin)
 	}
 	k.outputs()
 	for _, name := range sortedKeys(c.Result) {
-		k.extract(join(k.at+"/result", name), name, c.Result[name])
+		if at := join(k.at+"/result", name); !k.spoiled(at) {
+			k.extract(at, name, c.Result[name])
+		}
 	}
-	k.complete()
+	if !k.spoiled(at) {
+		k.complete()
+	}
 	for i, rule := range c.Errors {
-		k.errorRule(joinIndex(k.at+"/errors", i), rule)
+		if at := joinIndex(k.at+"/errors", i); !k.spoiled(at) {
+			k.errorRule(at, rule)
+		}
 	}
 	for i, rule := range c.Progress {
 		at := joinIndex(k.at+"/progress", i)
+		if k.spoiled(at) {
+			continue
+		}
 		k.source(at+"/from", rule.From)
 		k.message(at, rule.Message, k.pattern(at+"/pattern", rule.Pattern))
 	}
@@ -206,6 +214,9 @@ func (k *commandCheck) outputs() {
 	}
 	for i, o := range k.c.Out {
 		at := joinIndex(k.at+"/out", i)
+		if k.spoiled(at) {
+			continue
+		}
 		k.artifactName(at+"/name", o.Name, names)
 		if !fs.ValidPath(strings.TrimSuffix(o.Path, "/")) || o.Path == "." || strings.ContainsRune(o.Path, '\\') || strings.ContainsFunc(o.Path, unicode.IsControl) {
 			k.refuse(at+"/path", "", "a path below the attempt's folder", "%q leads elsewhere", o.Path)
@@ -218,7 +229,7 @@ func (k *commandCheck) outputs() {
 		}
 		k.grade(at, o)
 	}
-	if k.c.Result == nil { // a script's own result.json may name other artifacts
+	if k.c.Result == nil || k.spoiled(k.at) { // a script's own result.json may name other artifacts
 		return
 	}
 	for _, name := range sortedKeys(k.b.Action.Reproducibility.Artifacts) {

@@ -110,6 +110,10 @@ result:
   all: {csv: {row: 0, column: 0}, all: true}
   any: {from: t, csv: {row: lst, column: x, separator: "|"}}
 `, []string{
+			`19:11: /run/command/result/energy: there are 2 of them; expected exactly one of pattern, pointer and csv`,
+			`20:16: /run/command/result/done/from: "../x" leads elsewhere; expected "stdout", "stderr" or a path below the attempt's folder`,
+			`20:31: /run/command/result/done/pointer: "a" is no JSON pointer: it is empty or begins with "/"`,
+			`21:31: /run/command/result/all/csv/column: there is no such column; expected a name of the header, or a number from 1`,
 			`22:56: /run/command/result/any/csv/separator: is "|"; expected one of ",", ";", "tab", "space" (did you mean ","?)`,
 		}},
 		"more ways to a value": {`argv: [p]

@@ -28,8 +28,10 @@ var factShapes = sync.OnceValue(func() map[string]*shape {
 // fact is the schema of a variable.
 func fact(name string) *shape { return factShapes()[name] }
 
-// facts are the action as the variable of that name.
-func (a *Action) facts() map[string]any {
+// actionFacts are the action as the variable action: its schema, and whom its bindings
+// may ask.
+func (b *Bound) actionFacts() map[string]any {
+	a := &b.Action
 	classes := []any{}
 	add := func(c Class) {
 		if c != "" && !slices.Contains(classes, any(string(c))) {
@@ -42,9 +44,50 @@ func (a *Action) facts() map[string]any {
 			add(grades[name].Class)
 		}
 	}
-	return map[string]any{
-		"name": a.Name, "version": a.Version, "effects": string(a.Effects), "classes": classes, "idempotent": a.Idempotent, "seeded": a.Seeded,
+	bindings, hosts, network := []any{}, []any{}, a.Network
+	for _, one := range b.Bindings() {
+		kind, asked := one.Pinned.reach()
+		if kind != "" && !slices.Contains(bindings, any(kind)) {
+			bindings = append(bindings, kind)
+		}
+		for _, host := range asked {
+			if network = true; !slices.Contains(hosts, any(host)) {
+				hosts = append(hosts, host)
+			}
+		}
 	}
+	return map[string]any{
+		"bindings": bindings, "hosts": hosts, "network": network, "name": a.Name, "version": a.Version, "effects": string(a.Effects), "classes": classes, "idempotent": a.Idempotent, "seeded": a.Seeded,
+	}
+}
+
+// reach is the binding's kind, as its member is called, and the hosts that it asks by
+// itself, as HOST or HOST:PORT in small letters.
+func (b Binding) reach() (kind string, hosts []string) {
+	host := func(address string) {
+		if origin, _, _, err := SplitURL(address); err == nil {
+			_, at, _ := strings.Cut(origin, "://")
+			hosts = append(hosts, at)
+		}
+	}
+	switch {
+	case b.Builtin != "":
+		kind = "builtin"
+	case b.Command != nil:
+		kind = "command"
+	case b.HTTP != nil:
+		if kind, hosts = "http", slices.Clone(b.HTTP.Hosts); len(hosts) == 0 {
+			host(b.HTTP.URL)
+		}
+	case b.MCP != nil:
+		if kind = "mcp"; b.MCP.URL != "" {
+			host(b.MCP.URL)
+		}
+	}
+	for i, name := range hosts {
+		hosts[i] = strings.ToLower(name)
+	}
+	return kind, hosts
 }
 
 // facts are the study as the variable of that name.

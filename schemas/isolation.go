@@ -31,8 +31,8 @@ func (i Isolation) Stronger(other Isolation) Isolation {
 func (i Isolation) rank() int { return max(0, slices.Index(Isolations(), i)) }
 
 // checkIsolation refuses what only a command can be given.
-func (d *document) checkIsolation(a Action, b Binding) {
-	if b.Command != nil || d.bad["run"] {
+func (d *document) checkIsolation(a Action, bindings []Alternative) {
+	if d.bad["run"] || slices.ContainsFunc(bindings, func(one Alternative) bool { return one.Pinned.Command != nil }) {
 		return
 	}
 	for _, m := range []struct {

@@ -106,8 +106,8 @@ func TestTurn(t *testing.T) {
 // goes on there is enough for the last one, and that one has no more than what is left.
 func TestTheLastTurnIsPaidFor(t *testing.T) {
 	chance := rand.New(rand.NewPCG(1, 2))
+	f := pricedFacts(t)
 	for range 2000 {
-		f := pricedFacts(t)
 		f.Study.Study.Limits.Steps, f.Study.Study.Limits.Tokens = 1000, 5000+chance.IntN(50000)
 		f.Study.Study.Limits.Money = 20 * chance.Float64()
 		f.Counters = schemas.Counters{Steps: 1}

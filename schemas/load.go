@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -37,9 +38,13 @@ var fileSchema = sync.OnceValue(func() map[string]*Schema {
 		if err != nil {
 			panic(fmt.Sprintf("schema of %s files: %v", kind, err))
 		}
+		out[kind].listed = maxProblems
 	}
 	return out
 })
+
+// maxProblems is how many problems of form are listed of a file: all, for a person.
+const maxProblems = 1000
 
 // document is a file that was parsed and compared with the schema of its kind.
 type document struct {
@@ -47,6 +52,8 @@ type document struct {
 	members map[string]json.RawMessage // top level
 	value   any
 	bad     map[string]bool // top-level members with problems of form
+	unsound []string        // pointers of everything with problems of form
+	cut     []string        // those of them that are left out of what is checked further
 }
 
 func readFile(path string) ([]byte, Problems) {
@@ -74,7 +81,7 @@ func readFile(path string) ([]byte, Problems) {
 func open(kind, file string, text []byte) *document {
 	d := &document{source: parse(file, text), bad: map[string]bool{}}
 	for _, p := range d.problems {
-		d.spoil(p.Pointer)
+		d.spoil(p.Pointer, true)
 	}
 	if d.json.Len() == 0 {
 		return d
@@ -95,7 +102,7 @@ func open(kind, file string, text []byte) *document {
 	// A value that could not be read stands as null; its type is no second problem.
 	vs = slices.DeleteFunc(vs, func(v Violation) bool { return seen[v.Pointer] })
 	for i := range vs {
-		d.spoil(vs[i].Pointer)
+		d.spoil(vs[i].Pointer, vs[i].missing == "")
 		// A version such as 1.10 is a number to YAML.
 		if there, err := Lookup(v, vs[i].Pointer); err == nil && vs[i].Expected == "a string" {
 			if n, is := there.(json.Number); is {
@@ -110,27 +117,71 @@ func open(kind, file string, text []byte) *document {
 	return d
 }
 
-func (d *document) spoil(pointer string) {
-	if parts, err := tokens(pointer); err == nil && len(parts) > 0 {
-		d.bad[parts[0]] = true
+// spoil remembers a problem of form. What only lacks something need not be cut.
+func (d *document) spoil(pointer string, cut bool) {
+	parts, err := tokens(pointer)
+	if err != nil || len(parts) == 0 {
+		return
+	}
+	d.bad[parts[0]] = true
+	d.unsound = append(d.unsound, pointer)
+	if cut {
+		d.cut = append(d.cut, pointer)
 	}
 }
 
-// fill decodes what has no problems into v, a pointer to a struct, so that the
-// rest of the checks can go on.
+// spoiled says whether what stands at a pointer, or anything in it, has problems of
+// form. What seems to be absent there may be what they are about.
+func (d *document) spoiled(pointer string) bool {
+	return slices.ContainsFunc(d.unsound, func(p string) bool { return p == pointer || strings.HasPrefix(p, pointer+"/") })
+}
+
+// fill decodes what has no problems into v, a pointer to a struct, so that the rest
+// of the checks can go on. An item that is cut out of an array leaves a zero value.
 func (d *document) fill(v any) {
-	sound := map[string]json.RawMessage{}
-	for name, raw := range d.members {
-		if !d.bad[name] {
-			sound[name] = raw
+	if len(d.unsound) == 0 && len(d.members) > 0 {
+		if err := json.Unmarshal(d.json.Bytes(), v); err != nil {
+			d.report(position{1, 1}, "", err.Error(), "")
 		}
+		return
 	}
-	raw, err := json.Marshal(sound)
-	if err == nil {
-		err = json.Unmarshal(raw, v)
+	sound, err := decode(d.json.Bytes())
+	if err != nil || d.members == nil {
+		return
 	}
-	if err != nil {
-		d.report(position{1, 1}, "", err.Error(), "")
+	for _, pointer := range d.cut {
+		prune(sound, pointer)
+	}
+	if raw, err := json.Marshal(sound); err == nil {
+		// A file with more problems than are listed may not be decoded to its end.
+		_ = json.Unmarshal(raw, v)
+	}
+}
+
+// prune removes what a pointer leads to; an array keeps null in its place.
+func prune(v any, pointer string) {
+	parts, err := tokens(pointer)
+	if err != nil || len(parts) == 0 {
+		return
+	}
+	last := len(parts) - 1
+	for i, part := range parts {
+		switch here := v.(type) {
+		case map[string]any:
+			if v = here[part]; i == last {
+				delete(here, part)
+			}
+		case []any:
+			n, err := strconv.Atoi(part)
+			if err != nil || n < 0 || n >= len(here) {
+				return
+			}
+			if v = here[n]; i == last {
+				here[n] = nil
+			}
+		default:
+			return
+		}
 	}
 }
 
@@ -185,7 +236,7 @@ func LoadValue(path string) (json.RawMessage, Problems) {
 	}
 	s := parse(path, text)
 	if len(s.problems) > 0 {
-		return nil, s.problems.sorted()
+		return nil, s.problems.Sorted()
 	}
 	return slices.Clone(s.json.Bytes()), nil
 }
@@ -199,8 +250,21 @@ func LoadPlan(path string) (*Plan, Problems) {
 	return ParsePlan(path, text)
 }
 
+// CheckPlan reports what is wrong with a plan file of a study that lists these actions,
+// by name. If they are nil nothing is said of them.
+func CheckPlan(path string, actions map[string]*Bound) Problems {
+	text, ps := readFile(path)
+	if len(ps) > 0 {
+		return ps
+	}
+	_, ps = parsePlan(path, text, actions)
+	return ps
+}
+
 // ParsePlan is [LoadPlan] for a text that has been read; file names it in problems.
-func ParsePlan(file string, text []byte) (*Plan, Problems) {
+func ParsePlan(file string, text []byte) (*Plan, Problems) { return parsePlan(file, text, nil) }
+
+func parsePlan(file string, text []byte, actions map[string]*Bound) (*Plan, Problems) {
 	d := open("plan", file, text)
 	var p Plan
 	d.fill(&p)
@@ -210,8 +274,15 @@ func ParsePlan(file string, text []byte) (*Plan, Problems) {
 		}
 	}
 	d.checkPlan(p)
+	names := sortedKeys(actions)
+	for i, c := range p.Calls {
+		name, version, pinned := strings.Cut(c.Action, "@")
+		if b := actions[name]; actions != nil && c.Action != "" && (b == nil || pinned && b.Action.Version != version) {
+			d.refuse(joinIndex("/calls", i)+"/action", nearest(name, names), "one of "+quoted(names), "the study lists no action %q", c.Action)
+		}
+	}
 	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+		return nil, d.problems.Sorted()
 	}
 	return &p, nil
 }

@@ -11,9 +11,12 @@ import (
 // nowhere, and circles.
 func (d *document) checkPlan(p Plan) {
 	var ids []string
+	unsound := p.Calls == nil // then nothing can be said of ids that are not there
 	for i, c := range p.Calls {
 		at := joinIndex("/calls", i)
 		switch {
+		case c.ID == "": // it has problems of form
+			unsound = true
 		case slices.Contains(reservedNames, c.ID):
 			d.refuse(at+"/id", "", "", "%q is reserved", c.ID)
 		case slices.Contains(ids, c.ID):
@@ -27,7 +30,10 @@ func (d *document) checkPlan(p Plan) {
 			}
 		}
 	}
-	sources := append(slices.Clone(ids), "input")
+	sources := append(slices.Clone(ids), InputSource)
+	if unsound {
+		sources = nil
+	}
 	edges := map[string][]string{}
 	for _, id := range ids { // a loop's single call stands for the loop
 		if i := strings.LastIndexByte(id, '.'); i > 0 && slices.Contains(ids, id[:i]) {
@@ -37,13 +43,13 @@ func (d *document) checkPlan(p Plan) {
 	for i, c := range p.Calls {
 		at := joinIndex("/calls", i)
 		for j, id := range c.After {
-			if !slices.Contains(ids, id) {
+			if !slices.Contains(ids, id) && !unsound {
 				d.refuse(joinIndex(at+"/after", j), nearest(id, ids), "", "no call has the id %q", id)
 				continue
 			}
 			edges[c.ID] = append(edges[c.ID], id)
 		}
-		edges[c.ID] = append(edges[c.ID], d.planReferences(c.Params, at+"/params", sources, c.Each != nil)...)
+		edges[c.ID] = append(edges[c.ID], d.planReferences(c.Params, at+"/params", sources, c.Each != nil || d.spoiled(at))...)
 	}
 	d.planReferences(p.Result, "/result", sources, false)
 	for i, c := range p.Calls {
@@ -55,6 +61,7 @@ func (d *document) checkPlan(p Plan) {
 }
 
 // planReferences checks the references in a value, and says which calls they lead to.
+// Without ids nothing is said of a call that isn't among them.
 func (d *document) planReferences(raw json.RawMessage, at string, ids []string, loop bool) (to []string) {
 	if raw == nil {
 		return nil
@@ -80,7 +87,7 @@ func (d *document) planReferences(raw json.RawMessage, at string, ids []string, 
 		switch {
 		case err != nil:
 			d.refuse(at, "", "", "%v", err)
-		case is && !slices.Contains(ids, ref.From):
+		case is && ids != nil && !slices.Contains(ids, ref.From):
 			d.refuse(at+"/$from", nearest(ref.From, ids), "", "no call has the id %q", ref.From)
 		case is:
 			to = append(to, ref.From)

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type LoadedStudy struct {
 	policy  *rulebook             // nil: what the study lists is allowed
 	narrow  map[string]*narrowing // by the action's name
 	facts   map[string]any        // as the variable study of a policy's rules
+	unsure  bool                  // of a draft: not all that the study lists as actions is known
 }
 
 // narrowing is a study's own schema of an action's parameters.
@@ -45,6 +47,26 @@ func LoadStudy(path string) (*LoadedStudy, Problems) {
 
 // ParseStudy is [LoadStudy] for a text that has been read; file names it in problems.
 func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
+	l, ps := parseStudy(file, text)
+	if len(ps) > 0 {
+		return nil, ps
+	}
+	return l, nil
+}
+
+// DraftStudy is [LoadStudy] for people who are still writing. Where it finds problems,
+// it gives what is sound of the study besides, so that the rest of it can be checked
+// by [Registry.Resolve] in the same go. Such a draft has no digest and can't be run. It
+// is nil if the file can't be read at all.
+func DraftStudy(path string) (*LoadedStudy, Problems) {
+	text, ps := readFile(path)
+	if len(ps) > 0 {
+		return nil, ps
+	}
+	return parseStudy(path, text)
+}
+
+func parseStudy(file string, text []byte) (*LoadedStudy, Problems) {
 	d := open("study", file, text)
 	l := &LoadedStudy{Path: file}
 	d.fill(&l.Study)
@@ -59,7 +81,11 @@ func ParseStudy(file string, text []byte) (*LoadedStudy, Problems) {
 	l.narrow = d.narrowings(l.Study.Actions)
 	l.policy = d.policy(l.Study.Policy)
 	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+		l.unsure = d.bad["actions"]
+		maps.DeleteFunc(l.Study.Inputs, func(name string, in Input) bool { // what is left of it may mean something else
+			return d.spoiled(join("/inputs", name)) && in.File == "" && (in.Run == "" || in.Output == "")
+		})
+		return l, d.problems.Sorted()
 	}
 	l.facts = l.Study.facts()
 	l.partial = sync.OnceValues(func() (*Schema, error) { return Compile(withoutRequired(l.Study.Result)) })
@@ -112,14 +138,14 @@ func (d *document) checkPlanner(p Planner) {
 	if len(set) > 1 {
 		d.refuse("/planner", "", "one of them", "%s are given together", quoted(set))
 	}
-	if len(p.Fallbacks) > 0 && p.Model == "" {
+	if len(p.Fallbacks) > 0 && p.Model == "" && !d.spoiled("/planner/model") {
 		d.refuse("/planner/fallbacks", "", `"model" too`, "fallbacks are given without a model")
 	}
 }
 
 // checkPrices refuses a model without a price where money is limited.
 func (d *document) checkPrices(s Study) {
-	if s.Limits.Money == 0 || d.bad["planner"] || d.bad["limits"] {
+	if s.Limits.Money == 0 || d.spoiled("/planner/prices") {
 		return
 	}
 	known := sortedKeys(s.Planner.Prices.Models)
@@ -139,6 +165,7 @@ func (d *document) checkInputs(inputs map[string]Input) {
 		in, at := inputs[name], join("/inputs", name)
 		kept := in.Given != (Given{}) && in.Keep == KeepDigest && !in.Digest.IsZero()
 		switch {
+		case d.spoiled(at): // what seems to be absent may be misspelt
 		case in.File == "" && in.Run == "" && !kept:
 			d.refuse(at, "", `"file", "run" with "output", or "given" with "keep: digest" and "digest"`, "nothing says where the input is")
 		case in.File != "" && in.Run != "":
@@ -155,13 +182,10 @@ func (d *document) checkInputs(inputs map[string]Input) {
 
 // narrowings compiles the study's own schemas of parameters.
 func (d *document) narrowings(actions []Listed) map[string]*narrowing {
-	if d.bad["actions"] {
-		return nil
-	}
 	out := map[string]*narrowing{}
 	for i, a := range actions {
 		at := joinIndex("/actions", i)
-		if a.Params == nil {
+		if a.Params == nil || a.Use == "" {
 			continue
 		}
 		name, version, _ := strings.Cut(a.Use, "@")
@@ -186,8 +210,9 @@ func (d *document) narrowings(actions []Listed) map[string]*narrowing {
 	return out
 }
 
-// check reports what a study says about actions that those actions don't bear out.
-func (l *LoadedStudy) check(actions map[string]*Bound) Problems {
+// check reports what a study says about actions that those actions don't bear out. If
+// not all of the listed actions are known, nothing is said of those that are missing.
+func (l *LoadedStudy) check(actions map[string]*Bound, all bool) Problems {
 	var problems Problems
 	names := sortedKeys(actions)
 	refuse := func(at, near, expected, format string, args ...any) {
@@ -206,22 +231,25 @@ func (l *LoadedStudy) check(actions map[string]*Bound) Problems {
 		}
 	}
 	for _, name := range sortedKeys(l.Study.Limits.Actions) {
-		if actions[name] == nil {
+		if actions[name] == nil && all {
 			refuse(join("/limits/actions", name), nearest(name, names), "one of "+quoted(names), "the study lists no action %q", name)
 		}
 	}
 	for i, a := range l.Study.Policy.Rules {
 		for j, name := range a.Actions {
-			if actions[name] == nil {
+			if actions[name] == nil && all {
 				refuse(joinIndex(joinIndex("/policy/rules", i)+"/actions", j), nearest(name, names), "one of "+quoted(names), "the study lists no action %q", name)
 			}
 		}
 	}
 	for _, name := range names {
-		if undo := actions[name].Action.Undo; undo != "" && actions[undo] == nil {
+		if undo := actions[name].Action.Undo; undo != "" && actions[undo] == nil && all {
 			refuse("/actions", nearest(undo, names), "", "%s is undone by %q, which the study doesn't list", actions[name].ID(), undo)
 		}
 		for _, r := range l.policy.of(actions[name]) {
+			if l.policy.rules[r.index].wrong != nil {
+				continue // for any action, which has been said
+			}
 			for _, v := range r.wrong {
 				refuse(joinIndex("/policy/rules", r.index)+"/when", v.Nearest, v.Expected, "for calls of %s: %s", actions[name].ID(), v.Message)
 			}

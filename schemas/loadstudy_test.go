@@ -24,6 +24,11 @@ func TestStudyProblemsOfItsOwn(t *testing.T) {
     - {name: b, then: dney, wehn: x}
 `, []string{
 			`8:12: /policy/default: is "maybe"; expected one of "allow", "deny"`,
+			`10:35: /policy/rules/0/when: column 7 of the expression: undefined field 'effect'; expected one of "bindings", "classes", "effects", "hosts", "idempotent", "name", "network", "seeded", "version" (did you mean "effects"?)`,
+			`11:7: /policy/rules/1: "then" is "limit", and nothing says how many; expected "limit": {"calls": N}`,
+			`11:14: /policy/rules/1/name: the name "a" is taken; expected a name of its own`,
+			`12:14: /policy/rules/2/name: the name "listed" is taken; expected a name of its own`,
+			`12:42: /policy/rules/2/limit: "then" is "allow", which has no limit; expected none`,
 			`13:23: /policy/rules/3/then: is "dney"; expected one of "allow", "deny", "require_approval", "limit" (did you mean "deny"?)`,
 			`13:29: /policy/rules/3/wehn: there is no such property; expected one of "actions", "limit", "name", "reason", "then", "when" (did you mean "when"?)`,
 		}},
@@ -38,7 +43,7 @@ func TestStudyProblemsOfItsOwn(t *testing.T) {
     - {name: unknown, then: deny, when: 'output.x > 1.0'}
     - {name: strings, then: deny, when: 'study.title > 3.0'}
 `, []string{
-			`9:35: /policy/rules/0/when: column 7 of the expression: undefined field 'effect'; expected one of "classes", "effects", "idempotent", "name", "seeded", "version" (did you mean "effects"?)`,
+			`9:35: /policy/rules/0/when: column 7 of the expression: undefined field 'effect'; expected one of "bindings", "classes", "effects", "hosts", "idempotent", "name", "network", "seeded", "version" (did you mean "effects"?)`,
 			`10:7: /policy/rules/1: "then" is "limit", and nothing says how many; expected "limit": {"calls": N}`,
 			`10:14: /policy/rules/1/name: the name "a" is taken; expected a name of its own`,
 			`11:14: /policy/rules/2/name: the name "listed" is taken; expected a name of its own`,

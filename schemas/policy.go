@@ -24,7 +24,7 @@ type rule struct {
 // policy compiles a study's rules with parameters of any type; nil if there are none.
 // The schemas of the actions that a rule names are not known before they are found.
 func (d *document) policy(p Policy) *rulebook {
-	if d.bad["policy"] || p.Default == "" && len(p.Rules) == 0 {
+	if p.Default == "" && len(p.Rules) == 0 {
 		return nil
 	}
 	book := &rulebook{fallback: p.Default}
@@ -33,11 +33,12 @@ func (d *document) policy(p Policy) *rulebook {
 	compile := compiler(nil)
 	for i := range p.Rules {
 		r, at := &p.Rules[i], joinIndex("/policy/rules", i)
-		if seen[r.Name] {
+		if seen[r.Name] && r.Name != "" {
 			d.refuse(at+"/name", "", "a name of its own", "the name %q is taken", r.Name)
 		}
 		seen[r.Name] = true
 		switch limited := r.Limit != (RuleLimit{}); {
+		case d.spoiled(at): // what seems to be absent may be misspelt
 		case r.Then == LimitCalls && !limited:
 			d.refuse(at, "", `"limit": {"calls": N}`, `"then" is "limit", and nothing says how many`)
 		case r.Then != LimitCalls && limited:

@@ -53,8 +53,8 @@ func (ps Problems) Err() error {
 	return ps
 }
 
-// sorted is ps by place, without what is said twice.
-func (ps Problems) sorted() Problems {
+// Sorted is ps by place, without what is said twice.
+func (ps Problems) Sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
 			cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message))

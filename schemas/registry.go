@@ -3,6 +3,7 @@ package schemas
 import (
 	"cmp"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -150,12 +151,28 @@ func (r *Registry) Find(name string) (*Bound, error) {
 	if best != nil {
 		return best, nil
 	}
-	miss := fmt.Sprintf("no action is called %q", name)
-	if n := nearest(name, names); n != "" {
-		return nil, fmt.Errorf("%s (did you mean %q?)", miss, n)
+	miss := unknownAction{name: name, nearest: nearest(name, names)}
+	if miss.nearest == "" {
+		miss.known = slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })
 	}
-	return nil, fmt.Errorf("%s; there are %s", miss, quoted(slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, "@") })))
+	return nil, miss
 }
+
+// unknownAction says that the registry has no action of a name.
+type unknownAction struct {
+	name, nearest string
+	known         []string // if none is near
+}
+
+func (e unknownAction) message() string {
+	message := fmt.Sprintf("no action is called %q", e.name)
+	if e.nearest == "" {
+		message += "; there are " + quoted(e.known)
+	}
+	return message
+}
+
+func (e unknownAction) Error() string { return phrase(e.message(), "", e.nearest) }
 
 // Resolve finds the actions that a study lists, and more of them: files and folders
 // relative to the study, and names of the registry. The map is by action name. All
@@ -167,11 +184,18 @@ func (r *Registry) Resolve(study *LoadedStudy, more ...string) (map[string]*Boun
 	refuse := func(i int, format string, args ...any) {
 		problems = append(problems, Problem{File: study.Path, Pointer: joinIndex("/actions", i), Message: fmt.Sprintf(format, args...)})
 	}
+	miss := func(i int, err error) {
+		refuse(i, "%v", err)
+		if unknown := (unknownAction{}); errors.As(err, &unknown) {
+			last := &problems[len(problems)-1]
+			last.Message, last.Nearest = unknown.message(), unknown.nearest
+		}
+	}
 	take := func(i int, name string) {
 		found, ps, err := r.resolve(filepath.Dir(study.Path), name)
 		problems = append(problems, ps...)
 		if err != nil {
-			refuse(i, "%v", err)
+			miss(i, err)
 		}
 		for _, b := range found {
 			there := out[b.Action.Name]
@@ -189,25 +213,23 @@ func (r *Registry) Resolve(study *LoadedStudy, more ...string) (map[string]*Boun
 	}
 	listed := append(slices.Clone(study.Study.Actions), List(more...)...)
 	for i, a := range listed {
-		if a.Params == nil {
+		if a.Params == nil && a.Use != "" {
 			take(i, a.Use)
 		}
 	}
 	for i, a := range listed { // what is narrowed may have come with a file or folder
 		name, version, pinned := strings.Cut(a.Use, "@")
 		switch there := out[name]; {
-		case a.Params == nil:
+		case a.Params == nil || a.Use == "":
 		case there == nil:
 			take(i, a.Use)
 		case pinned && there.Action.Version != version:
 			refuse(i, "%q and %q would both be called %q", there.ID(), a.Use, name)
 		}
 	}
-	if len(problems) == 0 {
-		problems = study.check(out)
-	}
+	problems = append(problems, study.check(out, len(problems) == 0 && !study.unsure)...)
 	if len(problems) > 0 {
-		return nil, locate(study.Path, problems)
+		return nil, study.Locate(problems)
 	}
 	return out, nil
 }
@@ -263,19 +285,20 @@ func loadActions(name, target string) ([]*Bound, Problems, error) {
 	return out, problems, nil
 }
 
-// locate gives problems of the study's list their lines.
-func locate(studyPath string, problems Problems) Problems {
-	text, ps := readFile(studyPath)
+// Locate gives problems of the study's file, which have a pointer, their lines as far as
+// the file can still be read, and sorts them.
+func (l *LoadedStudy) Locate(problems Problems) Problems {
+	text, ps := readFile(l.Path)
 	if len(ps) == 0 {
-		s := parse(studyPath, text)
+		s := parse(l.Path, text)
 		for i, p := range problems {
-			if p.File == studyPath && p.Line == 0 {
+			if p.File == l.Path && p.Line == 0 {
 				at := s.at(p.Pointer, false)
 				problems[i].Line, problems[i].Column = at.line, at.column
 			}
 		}
 	}
-	return problems.sorted()
+	return problems.Sorted()
 }
 
 // compareVersions orders dotted numbers by value and other text by its letters.

@@ -135,10 +135,10 @@ var (
 
 // remote checks what the schema of action files can't say of requests and tools.
 func (d *document) remote(b *Bound) {
-	if d.bad["run"] {
-		return
-	}
 	for i, one := range b.Bindings() {
+		if d.spoiled(d.bindingAt(i)) {
+			continue // what seems to be absent may be misspelt
+		}
 		if h := one.Pinned.HTTP; h != nil {
 			d.request(b, h, d.bindingAt(i)+"/http")
 		}

@@ -90,7 +90,7 @@ func ParseSupposition(file string, text []byte) (*Supposition, Problems) {
 		d.checkEarlier(s.Facts.Earlier)
 	}
 	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+		return nil, d.problems.Sorted()
 	}
 	return s, nil
 }
@@ -156,7 +156,7 @@ func (s *Supposition) Check(study *LoadedStudy, actions map[string]*Bound) Probl
 			d.refuse(join("/facts/inputs", name), nearest(name, inputs), "", "the study has no input %q", name)
 		}
 	}
-	return d.problems.sorted()
+	return d.problems.Sorted()
 }
 
 // Asks says whether the supposition asks about anything, or only holds facts.

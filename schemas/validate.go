@@ -34,6 +34,7 @@ type Schema struct {
 	root     *shape
 	compiled *gojsonschema.Schema
 	modern   *jsonschema.Schema // of 2020-12, instead: see validate2020.go
+	listed   int                // how many violations of a value are listed; maxViolations if 0
 }
 
 // Compile reads a JSON Schema, draft 7 unless "$schema" says 4, 6 or 2020-12.
@@ -240,7 +241,11 @@ func (s *Schema) check(v any) (vs Violations) {
 	return s.violations(v, result.Errors())
 }
 
+// maxViolations is how many are listed of a value that a planner or an action made.
 const maxViolations = 20
+
+// most is how many violations of a value are listed.
+func (s *Schema) most() int { return cmp.Or(s.listed, maxViolations) }
 
 // violations words the validator's errors, sorted by place: it reports them in map order.
 func (s *Schema) violations(v any, errs []gojsonschema.ResultError) Violations {
@@ -248,13 +253,14 @@ func (s *Schema) violations(v any, errs []gojsonschema.ResultError) Violations {
 	for _, e := range errs {
 		places[e] = e.Context().String("\x00")
 	}
-	if len(errs) > 4*maxViolations { // wording costs more than finding
+	most := 4 * s.most()
+	if len(errs) > most { // wording costs more than finding
 		slices.SortFunc(errs, func(a, b gojsonschema.ResultError) int {
 			return cmp.Or(cmp.Compare(places[a], places[b]), cmp.Compare(a.Description(), b.Description()))
 		})
 	}
 	var vs Violations
-	for _, e := range errs[:min(len(errs), 4*maxViolations)] {
+	for _, e := range errs[:min(len(errs), most)] {
 		path := strings.Split(places[e], "\x00")[1:]
 		f := finding{kind: e.Type(), path: path, value: e.Value(), shapes: s.root.at(path, v)}
 		f.property, _ = e.Details()["property"].(string)
@@ -263,18 +269,18 @@ func (s *Schema) violations(v any, errs []gojsonschema.ResultError) Violations {
 		}
 		vs = append(vs, f.violation(e.Description()))
 	}
-	return inOrder(vs, max(0, len(errs)-4*maxViolations))
+	return s.inOrder(vs, max(0, len(errs)-most))
 }
 
 // inOrder sorts violations by place, and cuts what is too much to read; unworded says
 // how many more there are.
-func inOrder(vs Violations, unworded int) Violations {
+func (s *Schema) inOrder(vs Violations, unworded int) Violations {
 	slices.SortFunc(vs, func(a, b Violation) int {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Message, b.Message), cmp.Compare(a.Expected, b.Expected))
 	})
-	vs = withoutEchoes(slices.Compact(vs))
-	if more := len(vs) - maxViolations + unworded; more > 0 {
-		vs = append(vs[:min(len(vs), maxViolations):maxViolations], Violation{Message: fmt.Sprintf("and %d more", more)})
+	vs = merged(withoutEchoes(slices.Compact(vs)))
+	if more := len(vs) - s.most() + unworded; more > 0 {
+		vs = append(vs[:min(len(vs), s.most()):s.most()], Violation{Message: fmt.Sprintf("and %d more", more)})
 	}
 	return vs
 }

@@ -84,13 +84,13 @@ func (s *Schema) check2020(v any) Violations {
 	var found []*jsonschema.ValidationError
 	leaves(invalid, &found)
 	var vs Violations
-	for _, e := range found[:min(len(found), 4*maxViolations)] {
+	for _, e := range found[:min(len(found), 4*s.most())] {
 		for _, f := range findings(e) {
 			f.value, f.shapes = at(v, e.InstanceLocation), s.root.at(e.InstanceLocation, v)
 			vs = append(vs, f.violation(fmt.Sprint(e.ErrorKind.KeywordPath())))
 		}
 	}
-	return inOrder(vs, max(0, len(found)-4*maxViolations))
+	return s.inOrder(vs, max(0, len(found)-4*s.most()))
 }
 
 // leaves are the errors that say something by themselves.

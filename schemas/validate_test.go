@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,34 +31,36 @@ func compile(t testing.TB, schema string) *schemas.Schema {
 
 func words(vs []schemas.Violation) string { return schemas.Violations(vs).Error() }
 
-// soon fails a test whose work takes longer than what a hostile input may cost:
-// 50 ms, and more on a machine that is busy, or slowed by the race detector, as
-// far as ordinary validations beside it need more than the usual 40 µs.
+// soon fails a test whose work takes longer than what a hostile input may cost: 50 ms
+// of the processor, and more where ordinary validations right before it need more than
+// the usual 40 µs, as on a slow machine or under the race detector. One try of five
+// that keeps to it is enough: what the machine does besides can only add to it.
 func soon(t *testing.T, work func()) {
 	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	ordinary := compile(t, `{"type":"object","properties":{"a":{"type":"array","items":{"type":"number"}},"b":{"enum":["x","y"]}},"required":["a"],"additionalProperties":false}`)
-	fastest := func(n int, f func()) time.Duration {
-		best := time.Hour
-		for range n {
-			start := time.Now()
-			f()
-			best = min(best, time.Since(start))
-		}
-		return best
+	spent := func(f func()) time.Duration {
+		start := processorTime()
+		f()
+		return processorTime() - start
 	}
 	usual := func() time.Duration {
-		return fastest(3, func() {
+		return spent(func() {
 			for range 50 {
 				ordinary.Validate([]byte(`{"a":[1,2,3,4,5,6],"b":"x"}`))
 			}
 		})
 	}
-	before := usual()
-	took := fastest(5, work)
-	slowness := max(1, float64(max(before, usual()))/float64(50*40*time.Microsecond))
-	if allowed := time.Duration(slowness * float64(50*time.Millisecond)); took > allowed {
-		t.Errorf("took %v; %v is allowed", took, allowed)
+	var took, allowed time.Duration
+	for range 5 {
+		slowness := max(1, float64(min(usual(), usual(), usual()))/float64(50*40*time.Microsecond))
+		allowed = time.Duration(slowness * float64(50*time.Millisecond))
+		if took = spent(work); took <= allowed {
+			return
+		}
 	}
+	t.Errorf("took %v of the processor; %v is allowed", took, allowed)
 }
 
 // Left to itself, the validator overflows the stack on these, panics, takes
@@ -217,7 +220,7 @@ func TestViolationsSayWhatWouldBeAccepted(t *testing.T) {
 		`{"algorithm":"gauss-newton","start":{"a":1},"max_iterations":2.5}`: `at /max_iterations: is 2.5; expected an integer`,
 		`{"algorithm":"gauss-newton","start":{"a":1},"max_iterations":2.0}`: "",
 		`{"algorithm":"gauss-newton","start":{"a":1},"data":"table.csv"}`:   `at /data: is "table.csv"; expected an artifact's handle, "sha256:" and 64 hexadecimal digits`,
-		`{"algorithm":"gauss-newton","start":{"a":1},"weights":"x"}`:        `at /weights: is "x"; expected an array or null; at /weights: is "x", which fits none of the alternatives; expected an array or null`,
+		`{"algorithm":"gauss-newton","start":{"a":1},"weights":"x"}`:        `at /weights: is "x"; expected an array or null`,
 		`{"algorithm":"gauss-newton","start":{"a":1},"weights":[1,2,3,4]}`:  `at /weights: is [1,2,3,4]; expected at most 3 items; at /weights: is [1,2,3,4], which fits none of the alternatives; expected an array or null`,
 		`{"algorithm":"gauss-newton","start":{"a":1},"a/b":["x","y"]}`:      `at /a~1b: has too many items`,
 		`{"algorithm":"gauss-newton","start":{"a":1},"label":"LABEL"}`:      `at /label: is "LABEL"; expected a string that matches "^[a-z]+$"; at /label: is "LABEL"; expected at most 3 characters`,

@@ -67,7 +67,7 @@ func (f finding) violation(fallback string) Violation {
 	case "unique":
 		v.Message, v.Expected = "has the same item twice", "items that differ"
 	case "number_any_of", "number_one_of":
-		v.Message = "is " + given + ", which fits none of the alternatives"
+		v.Message = "is " + given + noAlternative
 		if f.kind == "number_one_of" {
 			v.Message = "is " + given + ", which doesn't fit exactly one of the alternatives"
 		}
@@ -301,23 +301,6 @@ func show(v any) string {
 		return kindOf(v)
 	}
 	return string(b)
-}
-
-// withoutEchoes drops what only repeats another violation.
-func withoutEchoes(vs Violations) Violations {
-	var kept Violations
-	for _, v := range vs {
-		if !strings.HasPrefix(v.Message, echo) {
-			kept = append(kept, v)
-		}
-	}
-	if len(kept) > 0 {
-		return kept
-	}
-	for i := range vs {
-		vs[i].Message = strings.TrimPrefix(vs[i].Message, echo)
-	}
-	return vs
 }
 
 // at are all schemas that judge the place below root that path leads to.

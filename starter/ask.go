@@ -78,8 +78,8 @@ func runAsk(ctx context.Context, a *app, o askOptions) error {
 		return &codedError{code: exitUsage}
 	}
 	study, problems := schemas.LoadStudy(o.study)
-	if len(problems) > 0 {
-		return bad("study", o.study, problems)
+	if len(problems) > 0 { // then those of the files that it names besides
+		return bad("study", o.study, checkFile(ctx, "study", o.study, nil))
 	}
 	registry, err := schemas.NewRegistry()
 	if err != nil {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -98,11 +100,11 @@ func checkFile(ctx context.Context, kind, file string, runs store.Store) schemas
 		_, problems := schemas.LoadSupposition(file)
 		return problems
 	}
-	study, problems := schemas.LoadStudy(file)
-	if len(problems) > 0 {
-		return problems
+	study, problems := schemas.DraftStudy(file)
+	if study != nil {
+		problems = append(problems, checkStudy(ctx, study, nil, runs)...)
 	}
-	return checkStudy(ctx, study, nil, runs)
+	return problems.Sorted()
 }
 
 func checkScenario(file string) schemas.Problems {
@@ -151,8 +153,9 @@ func kindOf(file string) string {
 	return best
 }
 
-// checkStudy checks the files that a study names, with the actions that are added to it.
-// Runs that it names are looked up in a store, unless that is nil.
+// checkStudy checks the files that a study, or what is sound of one, names, with the
+// actions that are added to it. Runs that it names are looked up in a store, unless that
+// is nil.
 func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []string, runs store.Store) schemas.Problems {
 	var problems schemas.Problems
 	refuse := func(pointer, format string, args ...any) {
@@ -163,7 +166,7 @@ func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []strin
 		refuse("", "%v", err)
 		return problems
 	}
-	_, found := registry.Resolve(study, actions...)
+	resolved, found := registry.Resolve(study, actions...)
 	problems = append(problems, found...)
 
 	found, err = host.CheckInputs(ctx, runs, study)
@@ -171,12 +174,18 @@ func checkStudy(ctx context.Context, study *schemas.LoadedStudy, actions []strin
 	if err != nil {
 		refuse("/inputs", "%v", err)
 	}
+	readable := func(pointer, name string) bool {
+		_, err := os.Stat(besideStudy(study, name))
+		if missing := (*fs.PathError)(nil); errors.As(err, &missing) {
+			refuse(pointer, "the file %q can't be read: %v", name, missing.Err)
+		}
+		return err == nil
+	}
 	switch p := study.Study.Planner; {
-	case p.Plan != "":
-		_, found := schemas.LoadPlan(besideStudy(study, p.Plan))
-		problems = append(problems, found...)
-	case p.Scripted != "":
+	case p.Plan != "" && readable("/planner/plan", p.Plan):
+		problems = append(problems, schemas.CheckPlan(besideStudy(study, p.Plan), resolved)...)
+	case p.Scripted != "" && readable("/planner/scripted", p.Scripted):
 		problems = append(problems, checkScenario(besideStudy(study, p.Scripted))...)
 	}
-	return problems
+	return study.Locate(problems)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -13,6 +12,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/store"
+	"rlam/schemas"
 	"rlam/worker/host"
 	"rlam/workflows"
 )
@@ -87,7 +87,7 @@ func (c *connection) locate(ctx context.Context, id, storeDir string) (*located,
 	var malformed *serviceerror.InvalidArgument
 	switch {
 	case errors.As(err, &none), errors.As(err, &malformed):
-		return nil, &unknownRunError{id: id, nearest: nearest(id, c.knownIDs(ctx, storeDir))}
+		return nil, &unknownRunError{id: id, nearest: schemas.Nearest(id, c.knownIDs(ctx, storeDir))}
 	case err != nil:
 		return nil, fmt.Errorf("looking up run %q: %w", id, err)
 	}
@@ -146,40 +146,4 @@ func listRuns(ctx context.Context, storeDir string) ([]host.ListedRun, error) {
 		return nil, fmt.Errorf("reading the store %q: %w", storeDir, err)
 	}
 	return runs, nil
-}
-
-// nearest is the id most like the one that was given, if any is at all: one that begins
-// with it, or else the one with the fewest letters to change.
-func nearest(id string, ids []string) string {
-	best, least := "", 1+len(id)/3
-	for _, other := range ids {
-		if id != "" && strings.HasPrefix(other, id) {
-			return other
-		}
-		if d := distance(id, other); d < least {
-			best, least = other, d
-		}
-	}
-	return best
-}
-
-// distance is how many letters must be put in, taken out or replaced to get from a to b.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -152,8 +152,8 @@ func prepareStudy(ctx context.Context, path string, o runOptions) (*schemas.Load
 		return nil, err
 	}
 	study, problems := schemas.LoadStudy(path)
-	if len(problems) > 0 {
-		return nil, problems.Err()
+	if len(problems) > 0 { // then those of the files that it names besides
+		return nil, checkFile(ctx, "study", path, nil).Err()
 	}
 	if study, err = change(study, set); err != nil {
 		return nil, err

@@ -110,17 +110,6 @@ func TestThousands(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	ids := []string{"mgh09-abcde", "mgh09-fghij", "silicon-klmno"}
-	for id, want := range map[string]string{
-		"mgh09-abcdf": "mgh09-abcde", "mgh9-fghij": "mgh09-fghij", "silicon": "silicon-klmno", "other": "", "": "",
-	} {
-		if got := nearest(id, ids); got != want {
-			t.Errorf("%q: got %q, want %q", id, got, want)
-		}
-	}
-}
-
 func TestParseSettings(t *testing.T) {
 	got, err := parseSettings([]string{"limits.steps=30", "/inputs/a.b/file=x.csv", `planner={"model": "m"}`, "title=a = b"})
 	if err != nil {

@@ -63,6 +63,9 @@ func (r *resolver) all(study *schemas.LoadedStudy) ([]record.Input, schemas.Prob
 		}
 		inputs = append(inputs, in)
 	}
+	if len(problems) > 0 {
+		problems = study.Locate(problems)
+	}
 	return inputs, problems, nil
 }
 
