@@ -140,7 +140,8 @@ func TestProgressIsHeardFromAFileAndAfterAdoption(t *testing.T) {
 		Pass: []string{"LAB_TOKEN"},
 		Progress: []schemas.ProgressRule{
 			{From: "out.log", Pattern: `iteration (\d+)`},
-			{From: "pipe", Pattern: `.`}, {From: "none.log", Pattern: `.`},
+			{From: "pipe", Pattern: `.`},
+			{From: "none.log", Pattern: `.`},
 		},
 	})
 	task.Progress = func(m string) { heard <- m }
