@@ -133,12 +133,7 @@ func TestAToolServerIsEndedAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(ready); err == nil {
-			break
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	eventually(t, func() bool { _, err := os.Stat(ready); return err == nil })
 	begun := time.Now()
 	if err := set.Cancel(t.Context(), h); err != nil {
 		t.Fatal(err)
@@ -233,4 +228,14 @@ func TestToolsInDoubt(t *testing.T) {
 	task = toolTask(t, server, tools["ping"], `{}`)
 	_, f = outcome(t, set, task)
 	wantFailure(t, f, mcp.TypeServerLost, "")
+}
+
+// eventually waits for a condition, and fails the test if it doesn't come to hold.
+func eventually(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
 }
