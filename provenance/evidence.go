@@ -39,7 +39,9 @@ type Trace struct {
 	ID       string       // workflow ID
 	Record   canon.Digest // of the run; none of a workflow that isn't R-LAM's
 	Head     canon.Digest
-	Status   string // how it ended: a record.Status, "unsealed", "open"; else as Temporal says
+	Status   string               // how it ended: a record.Status, "unsealed", "open"; else as Temporal says
+	Run      *record.Run          // nil where it can't be read
+	Study    *schemas.LoadedStudy // likewise
 	Graph    *graph.Graph
 	Findings []graph.Finding
 
@@ -47,6 +49,7 @@ type Trace struct {
 	Failures   []Failed
 	Contents   []Content
 	Line       []*history.Run // the Temporal runs that lead to the newest
+	Aside      []*history.Run // those that a reset went back from
 }
 
 // Execution is one execution of a call or of a planner's turn, and who knows of it.
@@ -79,7 +82,7 @@ func Build(ctx context.Context, e Evidence) (*Trace, error) {
 	newest := line[len(line)-1]
 	b := &builder{
 		ctx: ctx, e: e, line: line, aside: aside,
-		t:       &Trace{Line: line, ID: newest.WorkflowID, Record: newest.Record, Head: newest.Head, Graph: &graph.Graph{}},
+		t:       &Trace{Line: line, Aside: aside, ID: newest.WorkflowID, Record: newest.Record, Head: newest.Head, Graph: &graph.Graph{}},
 		turns:   map[canon.Digest]*turn{},
 		calls:   map[canon.Digest]*call{},
 		keys:    map[canon.Digest]int{},

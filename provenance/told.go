@@ -23,10 +23,11 @@ func (b *builder) open() {
 		b.find(RecordMissing, "run", 0, "%v", err)
 		return
 	}
-	b.run = &run
+	b.run, b.t.Run = &run, &run
 	raw, err := store.Read(b.ctx, b.e.Store, run.Study, record.MaxContent)
 	if err == nil {
 		b.study, err = schemas.ReadStudy(raw)
+		b.t.Study = b.study
 	}
 	if err != nil {
 		b.find(ContentMissing, "run", 0, "the study: %v", err)

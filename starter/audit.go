@@ -60,20 +60,15 @@ func (m auditMessage) sound() bool {
 }
 
 func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
-	c, l, err := a.find(ctx, id, o.store)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	e, err := c.evidence(ctx, l, true)
+	e, err := a.gather(ctx, id, gatherOptions{store: o.store, strays: true})
 	if err != nil {
 		return err
 	}
 	m := auditMessage{
-		Run: l.ID, Status: e.trace.Status, Nodes: len(e.trace.Graph.Nodes), Edges: len(e.trace.Graph.Edges),
+		Run: e.Trace.ID, Status: e.Trace.Status, Nodes: len(e.Trace.Graph.Nodes), Edges: len(e.Trace.Graph.Edges),
 		Findings: []graph.Finding{}, Notes: []graph.Finding{},
 	}
-	for _, f := range e.trace.Findings {
+	for _, f := range e.Trace.Findings {
 		if provenance.Harmless(f.Name) {
 			m.Notes = append(m.Notes, f)
 		} else {
@@ -85,7 +80,7 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 		if err != nil {
 			return err
 		}
-		metrics, err := e.trace.Measure(ctx, e.store, replayed)
+		metrics, err := e.Trace.Measure(ctx, e.Store, replayed)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
@@ -11,19 +12,79 @@ import (
 	"rlam/internal/replay"
 	"rlam/internal/store"
 	"rlam/provenance"
+	"rlam/provenance/export"
 	"rlam/provenance/history"
 	"rlam/worker/host"
 )
 
 // evidence is all that tells of a run.
 type evidence struct {
-	store     *store.Folder
-	trace     *provenance.Trace
+	export.Run
 	histories map[string]*historypb.History // by Temporal run ID
 }
 
-// evidence gathers the histories of a run, from the server and from the store's archive,
-// and joins them with records and journal. strays: see [provenance.Evidence].
+// gatherOptions say where a run is looked for, and how closely.
+type gatherOptions struct {
+	store  string // the value of --store
+	strays bool   // see [provenance.Evidence]
+}
+
+// gather brings together what tells of a run: the histories that a server has and those
+// that the store keeps, records and journal. Of a run whose history the store keeps no
+// server is needed: where none can be reached, none is started.
+func (a *app) gather(ctx context.Context, id string, o gatherOptions) (*evidence, error) {
+	dir, err := a.storeDir(o.store)
+	if err != nil {
+		return nil, err
+	}
+	c, unreached := a.reach(ctx)
+	if unreached != nil {
+		if e, err := a.archived(ctx, id, dir, o.strays); e != nil || err != nil {
+			return e, err
+		}
+		if c, err = a.connect(ctx); err != nil {
+			return nil, err
+		}
+	}
+	defer c.close()
+	l, err := c.locate(ctx, id, dir)
+	var unknown *unknownRunError
+	if errors.As(err, &unknown) { // it may have forgotten the run
+		if e, archiveErr := a.archived(ctx, id, dir, o.strays); e != nil || archiveErr != nil {
+			return e, archiveErr
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.evidence(ctx, l, o.strays)
+}
+
+// archived joins what the store keeps of a run, histories included. It is nil of a run
+// whose histories the store has not.
+func (a *app) archived(ctx context.Context, id, storeDir string, strays bool) (*evidence, error) {
+	listed, err := listRuns(ctx, storeDir)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(listed, func(r host.ListedRun) bool { return id == last || r.Record.ID == id })
+	if i < 0 {
+		return nil, nil
+	}
+	s, err := existingStore(storeDir)
+	if err != nil {
+		return nil, err
+	}
+	histories, err := host.Archived(ctx, s, listed[i].Digest)
+	if err != nil || len(histories) == 0 {
+		return nil, err
+	}
+	a.notef("No Temporal server tells of run %s: its history is taken from the store, as it was when the run closed.", listed[i].Record.ID)
+	return join(ctx, s, histories, strays)
+}
+
+// evidence gathers the histories of a run from the server, and from the store what the
+// server has no more.
 func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*evidence, error) {
 	s, err := l.store()
 	if err != nil {
@@ -33,11 +94,10 @@ func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*ev
 	if err != nil {
 		return nil, err
 	}
-	e := &evidence{store: s, histories: map[string]*historypb.History{}}
-	var runs []*history.Run
+	histories := map[string]*historypb.History{}
 	for todo := []string{l.RunID}; len(todo) > 0; todo = todo[1:] {
 		id := todo[0]
-		if id == "" || e.histories[id] != nil {
+		if id == "" || histories[id] != nil {
 			continue
 		}
 		h, err := c.historyOf(ctx, l.ID, id, archived[id])
@@ -48,16 +108,19 @@ func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*ev
 			c.notef("The history of Temporal run %s is neither with the server nor in the store; what only it tells is left out.", id)
 			continue
 		}
-		r, err := history.Read(history.FromHistory(h), history.Options{RunID: id, Payloads: host.DataConverter()})
+		r, err := readHistory(id, h)
 		if err != nil {
 			return nil, err
 		}
-		e.histories[id] = h
-		runs = append(runs, r)
+		histories[id] = h
 		todo = append(append(todo, r.Before), r.Bases...)
 	}
-	e.trace, err = provenance.Build(ctx, provenance.Evidence{Runs: runs, Store: s, Strays: strays})
-	return e, err
+	e, err := join(ctx, s, histories, strays)
+	if err != nil {
+		return nil, err
+	}
+	e.Namespace = c.namespace()
+	return e, nil
 }
 
 // historyOf reads a history from the server, or takes the archived one where the server
@@ -77,12 +140,45 @@ func (c *connection) historyOf(ctx context.Context, id, runID string, archived *
 	return h, nil
 }
 
+func readHistory(runID string, h *historypb.History) (*history.Run, error) {
+	return history.Read(history.FromHistory(h), history.Options{RunID: runID, Payloads: host.DataConverter()})
+}
+
+// join builds the trace of histories, by Temporal run ID, and a store.
+func join(ctx context.Context, s *store.Folder, histories map[string]*historypb.History, strays bool) (*evidence, error) {
+	var runs []*history.Run
+	for id, h := range histories {
+		r, err := readHistory(id, h)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, r)
+	}
+	slices.SortFunc(runs, func(a, b *history.Run) int {
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.RunID, b.RunID))
+	})
+	e := &evidence{histories: histories}
+	e.Store = s
+	var err error
+	if e.Trace, err = provenance.Build(ctx, provenance.Evidence{Runs: runs, Store: s, Strays: strays}); err != nil {
+		return nil, err
+	}
+	for i, r := range append(slices.Clone(e.Trace.Line), e.Trace.Aside...) {
+		b, err := host.EncodeHistory(histories[r.RunID])
+		if err != nil {
+			return nil, err
+		}
+		e.Histories = append(e.Histories, export.History{RunID: r.RunID, Protobuf: b, Aside: i >= len(e.Trace.Line)})
+	}
+	return e, nil
+}
+
 // replayed runs the workflow code against each history of the run's line, and counts the
 // decisions that it made again.
 func (e *evidence) replayed(ctx context.Context) (provenance.Replayed, error) {
 	var out provenance.Replayed
 	code := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}
-	for _, r := range e.trace.Line {
+	for _, r := range e.Trace.Line {
 		made, divergent, err := r.Decisions(ctx, code, e.histories[r.RunID])
 		if err != nil {
 			return out, err

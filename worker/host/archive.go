@@ -38,7 +38,7 @@ func Archive(ctx context.Context, c client.Client, s store.Store, run canon.Dige
 		}
 		h.Events = append(h.Events, e)
 	}
-	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(h)
+	b, err := EncodeHistory(h)
 	if err != nil {
 		return fmt.Errorf("archiving the history of run %q: %w", id, err)
 	}
@@ -50,6 +50,11 @@ func Archive(ctx context.Context, c client.Client, s store.Store, run canon.Dige
 		return fmt.Errorf("archiving the history of run %q: %w", id, err)
 	}
 	return nil
+}
+
+// EncodeHistory is a history's protobuf, the same bytes whenever it is the same history.
+func EncodeHistory(h *historypb.History) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(h)
 }
 
 // Archived reads the archived histories of a run, by Temporal run ID.
