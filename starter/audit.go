@@ -76,11 +76,7 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 		}
 	}
 	if o.metrics {
-		replayed, err := e.replayed(ctx)
-		if err != nil {
-			return err
-		}
-		metrics, err := e.Trace.Measure(ctx, e.Store, replayed)
+		metrics, err := e.measure(ctx)
 		if err != nil {
 			return err
 		}

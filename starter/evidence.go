@@ -173,6 +173,15 @@ func join(ctx context.Context, s *store.Folder, histories map[string]*historypb.
 	return e, nil
 }
 
+// measure says how well the run is documented. It replays the run, and reads its outputs.
+func (e *evidence) measure(ctx context.Context) (provenance.Metrics, error) {
+	replayed, err := e.replayed(ctx)
+	if err != nil {
+		return provenance.Metrics{}, err
+	}
+	return e.Trace.Measure(ctx, e.Store, replayed)
+}
+
 // replayed runs the workflow code against each history of the run's line, and counts the
 // decisions that it made again.
 func (e *evidence) replayed(ctx context.Context) (provenance.Replayed, error) {

@@ -30,9 +30,9 @@ type screen struct {
 
 func newScreen(w io.Writer, getenv func(string) string) *screen {
 	s := &screen{w: w, width: defaultWidth}
-	f, ok := w.(*os.File)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+	terminal := isTerminal(w)
 	if terminal {
+		f := w.(*os.File)
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 {
 			s.width = columns
 		}
@@ -50,6 +50,12 @@ func newScreen(w io.Writer, getenv func(string) string) *screen {
 	s.bold, s.dim = plain.Bold(true), plain.Faint(true)
 	s.good, s.bad, s.warn = plain.Foreground(lipgloss.Color("2")), plain.Foreground(lipgloss.Color("1")), plain.Foreground(lipgloss.Color("3"))
 	return s
+}
+
+// isTerminal says whether what is written is shown to a person.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (s *screen) printf(format string, args ...any) { fmt.Fprintf(s.w, format, args...) }
