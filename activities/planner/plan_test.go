@@ -36,7 +36,7 @@ func TestNextPlanProposesEverythingAtOnce(t *testing.T) {
 		{ID: "tidy", Action: "text.tidy", Params: planner.Raw(`{}`)},
 	}
 	if a.Outcome != planner.OutcomeCalls || !reflect.DeepEqual(a.Calls, want) {
-		t.Errorf("%s\n got %q\nwant %q", a.Outcome, a.Calls, want)
+		t.Errorf("%s\n got %+v\nwant %+v", a.Outcome, a.Calls, want)
 	}
 	again, err := planner.NextPlan(cutoffs, map[string]planner.Seen{})
 	if err != nil || !reflect.DeepEqual(a, again) {
