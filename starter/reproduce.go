@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,6 +155,9 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	if err != nil {
 		return "", err
 	}
+	if err := called(planned.Calls, o.only); err != nil {
+		return "", err
+	}
 	if len(planned.Plan.Calls) == 0 {
 		return "", nothingAgain(origin.Trace.ID, planned.Left)
 	}
@@ -218,6 +222,27 @@ func launchReproduction(ctx context.Context, c *connection, s store.Store, r hos
 			return run, err
 		}
 	}
+}
+
+// called refuses names of actions that a run has no calls of.
+func called(calls []*reproduce.Call, only []string) error {
+	var names []string
+	for _, c := range calls {
+		name, _, _ := strings.Cut(c.Action, "@")
+		names = append(names, name, c.Action)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, name := range only {
+		if slices.Contains(names, name) {
+			continue
+		}
+		if near := schemas.Nearest(name, names); near != "" {
+			return badUsage("--only %q: the run has no call of it; did you mean %q?", name, near)
+		}
+		return badUsage("--only %q: the run has no call of it; it has calls of %s", name, strings.Join(names, ", "))
+	}
+	return nil
 }
 
 // nothingAgain says why no call of a run can be executed again.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"rlam/activities/executor"
@@ -14,13 +16,16 @@ func (p *textPrinter) reproduced(m reproducedMessage) {
 	p.printf("\n%s\n", p.bold.Render("Executed again: "+m.Run))
 	p.pairs("reproduction", m.Reproduction, "see it with", m.again)
 	p.printf("\n")
-	idle := 0
+	idle := map[string]int{} // calls that nothing is said of, by the reason
 	for _, c := range m.Calls {
 		if c.Idle {
-			idle++
+			idle[c.Why]++
 			continue
 		}
-		p.reproducedCall(c, m.quiet)
+		p.reproducedCall(c)
+	}
+	if !m.quiet {
+		p.otherEnvironments(m.Calls)
 	}
 	p.printf("\n")
 	var parts []string
@@ -29,8 +34,8 @@ func (p *textPrinter) reproduced(m reproducedMessage) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	if idle > 0 {
-		parts = append(parts, fmt.Sprintf("%s of which nothing had been executed", count(idle, "call")))
+	for _, why := range slices.Sorted(maps.Keys(idle)) {
+		parts = append(parts, fmt.Sprintf("%d %s", idle[why], why))
 	}
 	p.block("", strings.Join(parts, " · "), p.dim)
 	switch {
@@ -49,7 +54,7 @@ func (p *textPrinter) reproduced(m reproducedMessage) {
 	}
 }
 
-func (p *textPrinter) reproducedCall(c reproduce.CallReport, quiet bool) {
+func (p *textPrinter) reproducedCall(c reproduce.CallReport) {
 	style, glyph := p.good, "✓"
 	switch c.Verdict {
 	case reproduce.WithinTolerance:
@@ -70,16 +75,31 @@ func (p *textPrinter) reproducedCall(c reproduce.CallReport, quiet bool) {
 			p.block(moreColumn, f.Name+": "+string(f.Verdict)+", "+f.Why, p.dim)
 		}
 	}
-	if quiet || len(c.Environment) == 0 {
-		return
+}
+
+// otherEnvironments says in what environments calls were executed that are not the
+// recorded ones, each once.
+func (p *textPrinter) otherEnvironments(calls []reproduce.CallReport) {
+	var in []string // calls, by what differs
+	var differ [][]reproduce.Difference
+	for _, c := range calls {
+		if len(c.Environment) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(differ, func(d []reproduce.Difference) bool { return slices.Equal(d, c.Environment) })
+		if i < 0 {
+			i = len(differ)
+			differ, in = append(differ, c.Environment), append(in, "")
+		}
+		in[i] = strings.TrimPrefix(in[i]+", "+c.Call, ", ")
 	}
-	p.block(moreColumn, "another environment: "+count(len(c.Environment), "difference")+" that can change a result", p.warn)
-	if c.Verdict == reproduce.Confirmed {
-		return
+	for i, all := range differ {
+		p.printf("\n")
+		p.block("", "In another environment than the recorded one, in what can change a result: "+in[i], p.warn)
+		var pieces []executor.Difference
+		for _, d := range all {
+			pieces = append(pieces, executor.Difference{Piece: d.Piece, A: d.Recorded, B: d.Now})
+		}
+		p.differences(pieces)
 	}
-	var all []executor.Difference
-	for _, d := range c.Environment {
-		all = append(all, executor.Difference{Piece: d.Piece, A: d.Recorded, B: d.Now})
-	}
-	p.differences(all)
 }

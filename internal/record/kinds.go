@@ -27,9 +27,9 @@ type Run struct {
 
 // Reproduced is the run whose calls a reproduction executes again.
 type Reproduced struct {
-	ID   string       `json:"id"`   // the workflow ID it was started under
-	Run  canon.Digest `json:"run"`  // its record
-	Head canon.Digest `json:"head"` // as far as its calls are executed again
+	ID   string       `json:"id"`             // the workflow ID it was started under
+	Run  canon.Digest `json:"run"`            // its record
+	Head canon.Digest `json:"head"`           // as far as its calls are executed again
 	Only []string     `json:"only,omitempty"` // the actions whose calls are; all if there are none
 	Runs int          `json:"runs"`           // executions of a call with a statistical output
 }

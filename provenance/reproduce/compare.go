@@ -94,7 +94,7 @@ func (c *comparing) call(was *Call, r *CallReport) error {
 		return err
 	}
 	if c.o.Same && len(r.Environment) > 0 {
-		r.Verdict, r.Why = NotReexecutable, "the environment is another one, in "+r.Environment[0].Piece
+		r.Verdict, r.Why = NotReexecutable, "it ran in another environment than the recorded one; the first difference is in its "+r.Environment[0].Piece
 		return nil
 	}
 	if err := c.outcomes(was, now, r); err != nil {
@@ -106,14 +106,26 @@ func (c *comparing) call(was *Call, r *CallReport) error {
 	return nil
 }
 
-// environment notes what tells the environment of a new execution from the recorded one.
+// environment notes what tells the environment of a new execution from the recorded one,
+// and that another binding carried it out.
 func (c *comparing) environment(was, now *Call, r *CallReport) error {
+	if a, b := was.ran(), now.ran(); a != b {
+		r.Environment = []Difference{{Piece: "binding", Recorded: a.String(), Now: b.String()}}
+	}
 	if c.o.Environments == nil || now.Last == nil || was.Last.Environment.IsZero() || now.Last.Environment.IsZero() || was.Last.Environment == now.Last.Environment {
 		return nil
 	}
-	var err error
-	r.Environment, err = c.o.Environments(c.ctx, was.Last.Environment, now.Last.Environment)
+	more, err := c.o.Environments(c.ctx, was.Last.Environment, now.Last.Environment)
+	r.Environment = append(r.Environment, more...)
 	return err
+}
+
+// ran is the binding that carried the call out.
+func (c *Call) ran() canon.Digest {
+	if c.Last != nil && !c.Last.Binding.IsZero() {
+		return c.Last.Binding
+	}
+	return c.Binding
 }
 
 // outcomes compares how executions ended.
@@ -182,7 +194,7 @@ func (c *comparing) outputs(was *Call, now []*Call, r *CallReport) error {
 		if field.Class == schemas.Statistical && f.Field != nil {
 			field = scattered(field, *f.Field, was, now)
 		}
-		if i < len(first) && first[i].Name() == f.Name() && first[i].Class == schemas.Bitwise && len(now) > 1 {
+		if i < len(first) && first[i].Name() == f.Name() && first[i].Class == schemas.Bitwise && len(now) > 1 && was.Spec.Seeded {
 			// The recorded seed gave the recorded bytes; the others show how it scatters.
 			field.Verdict, field.Why = Confirmed, ""
 		}
@@ -243,7 +255,7 @@ func scattered(f Field, pointer string, was *Call, now []*Call) Field {
 			return f
 		}
 	}
-	f.Interval = intervalOf(recorded, values)
+	f.Interval = repeatability.NewInterval(recorded, values)
 	if f.Interval.Holds() {
 		f.Verdict, f.Why = WithinTolerance, "the recorded value lies in the 95 % prediction interval"
 		return f

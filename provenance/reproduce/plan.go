@@ -38,7 +38,8 @@ type Planned struct {
 type Left struct {
 	Call string `json:"call"`
 	Why  string `json:"why"`
-	// Idle says that there is nothing to execute: nothing was in the run itself.
+	// Idle says that nobody expects it to be: nothing was executed in the run itself, or
+	// other actions were named.
 	Idle bool `json:"idle,omitempty"`
 }
 
@@ -88,8 +89,8 @@ type planning struct {
 	Planned
 	run     *export.Run
 	o       Options
-	planned map[string]*Call  // by id
-	order   []*Call           // those, in their order
+	planned map[string]*Call // by id
+	order   []*Call          // those, in their order
 	inputs  map[canon.Digest]bool
 	changes []string // plan ids of calls that change the world
 }
@@ -101,7 +102,7 @@ func (p *planning) unfit(c *Call) (why string, idle bool) {
 	case !c.executed() && c.Status == record.CallFailed:
 		return "how its last execution ended is not known: " + cmp.Or(errorType(c.Last), "no outcome"), false
 	case !c.executed():
-		return "nothing was executed: it was " + string(c.Status), true
+		return "not executed in the run itself (" + string(c.Status) + ")", true
 	case len(p.o.Only) > 0 && !slices.Contains(p.o.Only, name) && !slices.Contains(p.o.Only, c.Action):
 		return "left out by --only", true
 	case c.Values == nil:

@@ -19,11 +19,11 @@ const (
 
 // Field is what executing a call again showed of one output field or artifact.
 type Field struct {
-	Name     string        `json:"name"`
-	Class    schemas.Class `json:"class"` // that the action declares
-	Verdict  Verdict       `json:"verdict"`
-	Why      string        `json:"why,omitempty"` // of all but confirmed
-	Interval *Interval     `json:"interval,omitempty"`
+	Name     string                  `json:"name"`
+	Class    schemas.Class           `json:"class"` // that the action declares
+	Verdict  Verdict                 `json:"verdict"`
+	Why      string                  `json:"why,omitempty"` // of all but confirmed
+	Interval *repeatability.Interval `json:"interval,omitempty"`
 	// Spread is how far the numbers of record and executions are apart at most.
 	Spread *repeatability.Spread `json:"spread,omitempty"`
 }
@@ -38,7 +38,7 @@ type CallReport struct {
 	Executions []string `json:"executions"` // their calls in the reproduction
 	Fields     []Field  `json:"fields"`     // those that tell something; of a call that was confirmed none
 	// Environment is what tells the environment of the first execution from the recorded
-	// one, of all that can change a result.
+	// one, of all that can change a result, the binding included.
 	Environment []Difference `json:"environment,omitempty"`
 }
 

@@ -1,4 +1,4 @@
-package reproduce
+package repeatability
 
 import (
 	"math"
@@ -25,9 +25,9 @@ type Interval struct {
 // Holds says whether the recorded number lies in the prediction interval.
 func (i *Interval) Holds() bool { return i.Lower <= i.Recorded && i.Recorded <= i.Upper }
 
-// intervalOf is the interval of at least two numbers: mean ± t·s/√n for the mean and
+// NewInterval is the interval of at least two numbers: mean ± t·s/√n for the mean and
 // mean ± t·s·√(1+1/n) for the next one, with Student's t of n−1 degrees of freedom.
-func intervalOf(recorded float64, values []float64) *Interval {
+func NewInterval(recorded float64, values []float64) *Interval {
 	n := float64(len(values))
 	mean, sd := stat.MeanStdDev(values, nil)
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975)
