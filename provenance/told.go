@@ -314,7 +314,7 @@ func (b *builder) seed(c record.Call) *uint64 {
 	if b.study == nil || c.Spec.IsZero() {
 		return nil
 	}
-	return b.study.Study.SeedOf(b.action(c.Spec), c.ID)
+	return b.study.Study.SeedOf(b.action(c.Spec), c.ID, c.Seed)
 }
 
 // action reads an action's formal schema. One that can't be read takes no seed, and the

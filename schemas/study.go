@@ -203,9 +203,19 @@ type RuleLimit struct {
 
 // Plan is a fixed graph of calls, written by a person.
 type Plan struct {
-	Calls  []PlannedCall   `json:"calls"`
-	Result json.RawMessage `json:"result"` // the run's result; references allowed
+	Calls    []PlannedCall   `json:"calls"`
+	Result   json.RawMessage `json:"result"`             // the run's result; references allowed
+	Failures PlanFailures    `json:"failures,omitempty"` // stop if the file says nothing
 }
+
+// PlanFailures says what a plan does when one of its calls does not complete.
+type PlanFailures string
+
+// What a plan does then.
+const (
+	PlanStops  PlanFailures = "stop"  // it gives up, and there is no result
+	PlanGoesOn PlanFailures = "go_on" // it makes all other calls, and hands in its result
+)
 
 // PlannedCall is one call of a plan, or one for each value of a loop.
 type PlannedCall struct {
@@ -214,4 +224,5 @@ type PlannedCall struct {
 	Params json.RawMessage `json:"params"`         // references allowed, and {"$each": true} for the loop's value
 	Each   json.RawMessage `json:"each,omitempty"` // an array: one call for each value, with ids ID.0, ID.1, …
 	After  []string        `json:"after,omitempty"`
+	Seed   *uint64         `json:"seed,omitempty"` // of a seeded action, in place of the one that the study derives
 }

@@ -88,6 +88,8 @@ func (p *textPrinter) Print(m message) {
 		p.step(m)
 	case auditMessage:
 		p.audit(m)
+	case reproducedMessage:
+		p.reproduced(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:
