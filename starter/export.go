@@ -37,6 +37,7 @@ type exportFormat struct {
 var exportFormats = []exportFormat{
 	traceFormat,
 	historyFormat,
+	provFormat,
 }
 
 // defaultExport is the format of a file whose name says none.
