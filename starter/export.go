@@ -38,6 +38,8 @@ var exportFormats = []exportFormat{
 	traceFormat,
 	historyFormat,
 	provFormat,
+	svgFormat,
+	dotFormat,
 }
 
 // defaultExport is the format of a file whose name says none.

@@ -71,6 +71,8 @@ func TestExports(t *testing.T) {
 	}{
 		{"trace", writeTrace, checkTrace},
 		{"prov", writeProv, checkProv},
+		{"svg", writeSVG, checkSVG},
+		{"dot", writeDOT, checkDOT},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
