@@ -50,9 +50,18 @@ func (t *translation) element(n *graph.Node) {
 func attributes(n *graph.Node) Attributes {
 	a := Attributes{"prov:label": label(n), "prov:type": types(n)}
 	for _, s := range []struct{ name, value string }{
-		{"rlam:status", n.Status}, {"rlam:name", n.Name}, {"rlam:call", n.Call}, {"rlam:temporalRun", n.Run},
-		{"rlam:intent", n.Intent}, {"rlam:isolation", n.Isolation}, {"rlam:model", n.Model}, {"rlam:modelAsked", n.Asked},
-		{"rlam:rule", n.Rule}, {"rlam:mediaType", n.MediaType}, {"rlam:role", n.Role}, {"rlam:source", n.Source},
+		{"rlam:status", n.Status},
+		{"rlam:name", n.Name},
+		{"rlam:call", n.Call},
+		{"rlam:temporalRun", n.Run},
+		{"rlam:intent", n.Intent},
+		{"rlam:isolation", n.Isolation},
+		{"rlam:model", n.Model},
+		{"rlam:modelAsked", n.Asked},
+		{"rlam:rule", n.Rule},
+		{"rlam:mediaType", n.MediaType},
+		{"rlam:role", n.Role},
+		{"rlam:source", n.Source},
 	} {
 		if s.value != "" {
 			a[s.name] = s.value
@@ -62,8 +71,12 @@ func attributes(n *graph.Node) Attributes {
 		name  string
 		value int64
 	}{
-		{"rlam:step", int64(n.Step)}, {"rlam:number", int64(n.N)}, {"rlam:event", n.Event}, {"rlam:execution", int64(n.Execution)},
-		{"rlam:gateVersion", int64(n.Version)}, {"rlam:size", n.Size},
+		{"rlam:step", int64(n.Step)},
+		{"rlam:number", int64(n.N)},
+		{"rlam:event", n.Event},
+		{"rlam:execution", int64(n.Execution)},
+		{"rlam:gateVersion", int64(n.Version)},
+		{"rlam:size", n.Size},
 	} {
 		if i.value != 0 {
 			a[i.name] = integer(i.value)

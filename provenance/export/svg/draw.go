@@ -79,8 +79,11 @@ func (d *drawing) head(t *provenance.Trace) {
 	d.printf("<path class=\"flow typed\" d=\"M%d 44h30\"/><text class=\"faint\" x=\"%d\" y=\"48\">typed by the planner</text>\n", dataX, dataX+38)
 	x := dataX + dataWidth - 318
 	for _, l := range []box{
-		{text: "turn", class: "turn", width: 50}, {text: "done", class: "attempt", width: 50}, {text: "failed", class: "attempt failed", width: 56},
-		{text: "data", class: "data", shape: datum, width: 54}, {text: "artifact", class: "data", shape: document, width: 68},
+		{text: "turn", class: "turn", width: 50},
+		{text: "done", class: "attempt", width: 50},
+		{text: "failed", class: "attempt failed", width: 56},
+		{text: "data", class: "data", shape: datum, width: 54},
+		{text: "artifact", class: "data", shape: document, width: 68},
 	} {
 		l.x, l.y = x, 14
 		d.box(l)

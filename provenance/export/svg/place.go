@@ -47,9 +47,9 @@ type box struct {
 
 // stripe is a band as it was placed.
 type stripe struct {
-	title, sub  string
-	y, height   int
-	aside       bool
+	title, sub string
+	y, height  int
+	aside      bool
 }
 
 // line leads from data to what was taken from it.
