@@ -37,6 +37,9 @@ type exportFormat struct {
 var exportFormats = []exportFormat{
 	traceFormat,
 	historyFormat,
+	provFormat,
+	svgFormat,
+	dotFormat,
 }
 
 // defaultExport is the format of a file whose name says none.
