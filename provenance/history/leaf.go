@@ -129,4 +129,3 @@ func dropPreviews(v any, withheld func(canon.Digest) bool) {
 		}
 	}
 }
-
