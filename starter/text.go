@@ -86,6 +86,8 @@ func (p *textPrinter) Print(m message) {
 		p.version(m)
 	case stepMessage:
 		p.step(m)
+	case keyMessage:
+		p.key(m)
 	case auditMessage:
 		p.audit(m)
 	case exportedMessage:
