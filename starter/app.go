@@ -81,7 +81,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(a), newResumeCommand(a), newShowCommand(a), newResultCommand(a), newCancelCommand(a),
 		newListCommand(a), newDevCommand(a), newCheckCommand(a), newActionsCommand(a), newEnvironmentCommand(a), newVersionCommand(a), newServeCommand(a),
-		newAuditCommand(a), newExportCommand(a),
+		newAuditCommand(a), newExportCommand(a), newImportCommand(a),
 		newKeygenCommand(a),
 	)
 	return root

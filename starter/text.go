@@ -90,6 +90,8 @@ func (p *textPrinter) Print(m message) {
 		p.key(m)
 	case auditMessage:
 		p.audit(m)
+	case importedMessage:
+		p.imported(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:
