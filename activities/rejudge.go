@@ -21,7 +21,7 @@ import (
 func Rejudge(ctx context.Context, s store.Store, run, head canon.Digest, g *schemas.Gate) ([]schemas.Difference, error) {
 	r := &rejudging{Activities: &Activities{cfg: Config{Store: s}, gate: g}, versions: map[string]int{}}
 	var err error
-	if r.run, err = loadPinned(ctx, s, run); err != nil {
+	if r.run, err = readPinned(ctx, s, run); err != nil {
 		return nil, fmt.Errorf("loading run %s: %w", run, err)
 	}
 	for _, gate := range r.run.record.Gates {
@@ -42,7 +42,7 @@ func Rejudge(ctx context.Context, s store.Store, run, head canon.Digest, g *sche
 			err = r.step(ctx, l.Digest, rec)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("judging %s again: %w", l.Digest, err)
+			return r.found, fmt.Errorf("judging %s again: %w", l.Digest, err)
 		}
 	}
 	return r.found, nil

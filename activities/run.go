@@ -57,8 +57,8 @@ func (a *Activities) pinned(ctx context.Context, run canon.Digest) (*pinned, err
 }
 
 func loadPinned(ctx context.Context, s store.Store, run canon.Digest) (*pinned, error) {
-	p := &pinned{digest: run, actions: map[string]*schemas.Bound{}}
-	if err := record.Load(ctx, s, run, &p.record); err != nil {
+	p, err := readPinned(ctx, s, run)
+	if err != nil {
 		return nil, err
 	}
 	secret, err := s.Entry(ctx, record.SecretKey(run))
@@ -66,6 +66,16 @@ func loadPinned(ctx context.Context, s store.Store, run canon.Digest) (*pinned, 
 		return nil, fmt.Errorf("reading the run's secret: %w", err)
 	}
 	copy(p.secret[:], secret)
+	return p, nil
+}
+
+// readPinned is loadPinned without the run's secret, which is in no bundle: it is enough
+// to judge, and not to record.
+func readPinned(ctx context.Context, s store.Store, run canon.Digest) (*pinned, error) {
+	p := &pinned{digest: run, actions: map[string]*schemas.Bound{}}
+	if err := record.Load(ctx, s, run, &p.record); err != nil {
+		return nil, err
+	}
 	raw, err := store.Read(ctx, s, p.record.Study, maxPin)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ type exportFormat struct {
 // exportFormats are all formats, in the order in which they are listed. Each is a file
 // export_NAME.go of its own.
 var exportFormats = []exportFormat{
+	bundleFormat,
 	traceFormat,
 	historyFormat,
 	provFormat,
@@ -55,6 +56,7 @@ type exportOptions struct {
 
 	runID   string // of history
 	metrics bool   // of trace
+	bundle  bundleOptions
 }
 
 func newExportCommand(a *app) *cobra.Command {

@@ -86,10 +86,14 @@ func (p *textPrinter) Print(m message) {
 		p.version(m)
 	case stepMessage:
 		p.step(m)
+	case keyMessage:
+		p.key(m)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
 		p.reproduced(m)
+	case importedMessage:
+		p.imported(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:

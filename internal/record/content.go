@@ -40,9 +40,6 @@ func NewSecret() Secret {
 	return s
 }
 
-// SecretKey is the store entry that holds a run's secret.
-func SecretKey(run canon.Digest) string { return "secrets/" + run.Hex() }
-
 type content struct {
 	Salt  string          `json:"salt"`
 	Value json.RawMessage `json:"value"`

@@ -47,7 +47,8 @@ func Leaves(protobuf []byte) iter.Seq2[[]byte, error] {
 // Strip takes out of an event what people read and nothing decides by:
 //
 //   - summaries, details and memos;
-//   - the preview of each content whose digest withheld names (see record.Ref);
+//   - the preview of each content whose digest withheld names (see record.Ref), and the
+//     note on a call whose parameters it names, which may quote them;
 //   - the message and the stack trace of an activity's failure whose detail it names: they
 //     are the beginning of that content.
 //
@@ -90,16 +91,16 @@ func strip(m protoreflect.Message, withheld func(canon.Digest) bool) {
 func stripMessage(m protoreflect.Message, withheld func(canon.Digest) bool) {
 	if p, ok := m.Interface().(*commonpb.Payload); ok {
 		if bytes.Equal(p.GetMetadata()[converter.MetadataEncoding], []byte(converter.MetadataEncodingJSON)) {
-			p.Data = withoutPreviews(p.Data, withheld)
+			p.Data = WithoutPreviews(p.Data, withheld)
 		}
 		return
 	}
 	strip(m, withheld)
 }
 
-// withoutPreviews is JSON in its canonical spelling, without the previews of withheld
+// WithoutPreviews is JSON in its canonical spelling, without the previews of withheld
 // contents. What canonical JSON doesn't hold names no content of a run: it stays as it is.
-func withoutPreviews(data []byte, withheld func(canon.Digest) bool) []byte {
+func WithoutPreviews(data []byte, withheld func(canon.Digest) bool) []byte {
 	v, err := canon.Decode(data)
 	if err != nil {
 		return data
@@ -122,6 +123,12 @@ func dropPreviews(v any, withheld func(canon.Digest) bool) {
 		if text, ok := v["digest"].(string); ok {
 			if d, err := canon.Parse(text); err == nil && withheld(d) {
 				delete(v, "preview")
+			}
+		}
+		if params, ok := v["params"].(map[string]any); ok {
+			text, _ := params["digest"].(string)
+			if d, err := canon.Parse(text); err == nil && withheld(d) {
+				delete(v, "note")
 			}
 		}
 		for _, one := range v {

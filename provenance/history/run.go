@@ -7,6 +7,7 @@ import (
 	"rlam/internal/record"
 	"rlam/provenance/graph"
 	"rlam/schemas"
+	"rlam/workflows"
 )
 
 // Run is what the history of one Temporal run tells.
@@ -103,10 +104,12 @@ type StudyFacts struct {
 	Execution int // in the journal; 0 if none is named
 	Adopted   bool
 	Output    canon.Digest
-	Detail    canon.Digest // of a failure
-	Head      canon.Digest // that it returned
-	Calls     []CallFacts  // of a turn: what it proposed
-	Result    canon.Digest // of a turn that handed one in
+	Detail    canon.Digest            // of a failure
+	Head      canon.Digest            // that it returned
+	Calls     []CallFacts             // of a turn: what it proposed
+	From      canon.Digest            // of what appends to the chain: the head that it appends to
+	Outcomes  []workflows.CallOutcome // and what came of the calls of that head
+	Result    canon.Digest            // of a turn that handed one in
 	Outcome   string
 	Model     string
 }

@@ -27,7 +27,17 @@ func (r *Reader) scheduled(e *historypb.HistoryEvent, at time.Time) {
 	case workflows.PlanName:
 		var in workflows.PlanInput
 		if r.read(k.Scheduled, k.ID, a.GetInput(), &in) {
-			k.Study.Step = in.Step
+			k.Study.Step, k.Study.From, k.Study.Outcomes = in.Step, in.Head, in.Outcomes
+		}
+	case workflows.AppendName:
+		var in workflows.AppendInput
+		if r.read(k.Scheduled, k.ID, a.GetInput(), &in) {
+			k.Study.From, k.Study.Outcomes = in.Head, in.Outcomes
+		}
+	case workflows.SealName:
+		var in workflows.SealInput
+		if r.read(k.Scheduled, k.ID, a.GetInput(), &in) {
+			k.Study.From, k.Study.Outcomes = in.Head, in.Outcomes
 		}
 	case workflows.JudgeName:
 		var in workflows.JudgeInput

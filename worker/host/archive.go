@@ -14,20 +14,13 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"rlam/internal/canon"
+	"rlam/internal/record"
 	"rlam/internal/store"
 )
 
-// HistoryPrefix begins the keys of archived histories: histories/<run>.<Temporal run ID>,
-// with the digest of the history's protobuf as value. They outlive the server's retention.
-const HistoryPrefix = "histories/"
-
-func historyKey(run canon.Digest, temporalRun string) string {
-	return HistoryPrefix + run.Hex() + "." + temporalRun
-}
-
 // Archive puts the history of a closed Temporal run into the store, once.
 func Archive(ctx context.Context, c client.Client, s store.Store, run canon.Digest, id, temporalRun string) error {
-	if _, err := s.Entry(ctx, historyKey(run, temporalRun)); err == nil {
+	if _, err := s.Entry(ctx, record.HistoryKey(run, temporalRun)); err == nil {
 		return nil
 	}
 	h := &historypb.History{}
@@ -46,7 +39,7 @@ func Archive(ctx context.Context, c client.Client, s store.Store, run canon.Dige
 	if err != nil {
 		return fmt.Errorf("archiving the history of run %q: %w", id, err)
 	}
-	if _, _, err := store.PutIfAbsent(ctx, s, historyKey(run, temporalRun), []byte(d.String())); err != nil {
+	if _, _, err := store.PutIfAbsent(ctx, s, record.HistoryKey(run, temporalRun), []byte(d.String())); err != nil {
 		return fmt.Errorf("archiving the history of run %q: %w", id, err)
 	}
 	return nil
@@ -60,7 +53,7 @@ func EncodeHistory(h *historypb.History) ([]byte, error) {
 // Archived reads the archived histories of a run, by Temporal run ID.
 func Archived(ctx context.Context, s store.Store, run canon.Digest) (map[string]*historypb.History, error) {
 	found := map[string]*historypb.History{}
-	prefix := HistoryPrefix + run.Hex() + "."
+	prefix := record.HistoryKey(run, "")
 	for key, err := range s.List(ctx, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("listing archived histories: %w", err)

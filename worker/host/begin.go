@@ -25,10 +25,6 @@ import (
 // Version is R-LAM's.
 const Version = "0.1.0"
 
-// RunPrefix begins the keys of the store's entries that list its runs: the rest is
-// the time at which a run was begun and its workflow ID, the value its run record's digest.
-const RunPrefix = "runs/"
-
 // Begun is a run that is on record and can be started.
 type Begun struct {
 	Run   canon.Digest
@@ -89,14 +85,6 @@ func gates() []record.Gate {
 	return all
 }
 
-func runKey(r record.Run) string {
-	started, err := time.Parse(time.RFC3339Nano, r.Started)
-	if err != nil {
-		started = time.Now()
-	}
-	return RunPrefix + started.UTC().Format("20060102T150405.000000000") + "-" + canon.Sum([]byte(r.ID)).Short()
-}
-
 // beginning collects what a run pins, and keeps the first error.
 type beginning struct {
 	ctx   context.Context
@@ -133,7 +121,7 @@ func (b *beginning) write(run *record.Run) (canon.Digest, error) {
 	secret := record.NewSecret()
 	_, _, err = b.store.Commit(b.ctx, store.Batch{Blobs: append(b.blobs, blob), Entries: []store.Entry{
 		{Key: record.SecretKey(d), Value: secret[:]},
-		{Key: runKey(*run), Value: []byte(d.String())},
+		{Key: record.RunKey(*run), Value: []byte(d.String())},
 	}})
 	if err != nil {
 		return d, fmt.Errorf("writing the run's record: %w", err)

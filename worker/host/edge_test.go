@@ -81,7 +81,7 @@ func archive(t *testing.T, s store.Store, run canon.Digest, temporalRun string, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := store.PutIfAbsent(t.Context(), s, historyKey(run, temporalRun), []byte(canon.Sum(b).String()), b); err != nil {
+	if _, _, err := store.PutIfAbsent(t.Context(), s, record.HistoryKey(run, temporalRun), []byte(canon.Sum(b).String()), b); err != nil {
 		t.Fatal(err)
 	}
 }

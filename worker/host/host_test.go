@@ -115,7 +115,7 @@ func TestBeginNamesEverythingThatIsMissing(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "data.csv") || !strings.Contains(err.Error(), "none.yaml") {
 		t.Errorf("%v", err)
 	}
-	for key := range s.List(t.Context(), RunPrefix) {
+	for key := range s.List(t.Context(), record.RunPrefix) {
 		t.Errorf("a run that could not begin is listed as %s", key)
 	}
 }

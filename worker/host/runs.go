@@ -19,7 +19,7 @@ type ListedRun struct {
 // Runs reads the records of the runs that a store lists, the newest first.
 func Runs(ctx context.Context, s store.Store) ([]ListedRun, error) {
 	var keys []string
-	for key, err := range s.List(ctx, RunPrefix) {
+	for key, err := range s.List(ctx, record.RunPrefix) {
 		if err != nil {
 			return nil, fmt.Errorf("listing the runs of the store: %w", err)
 		}

@@ -1,0 +1,56 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"rlam/internal/canon"
+	"rlam/internal/store"
+)
+
+// paths names the file that holds a blob.
+func (v *verification) paths(d canon.Digest) string { return v.path[d] }
+
+// held says whether a blob is here, or is listed as left out.
+func (v *verification) held(d canon.Digest) bool {
+	_, here := v.path[d]
+	return here || v.listed[d]
+}
+
+// contents reads every blob to its end: a store checks what it reads.
+func (v *verification) contents() (Check, error) {
+	faults := v.unlisted
+	var bytes int64
+	for _, b := range v.in.Blobs {
+		n, err := v.drain(b.Digest)
+		if v.ctx.Err() != nil {
+			return Check{}, fmt.Errorf("reading %q: %w", b.Path, err)
+		}
+		var corrupt *store.CorruptError
+		switch {
+		case errors.As(err, &corrupt):
+			faults = append(faults, Fault{File: b.Path, What: fmt.Sprintf("its bytes are not those of %s: %s", b.Digest, corrupt.Reason)})
+		case err != nil:
+			faults = append(faults, Fault{File: b.Path, What: err.Error()})
+		}
+		bytes += n
+	}
+	for _, a := range v.in.Absent {
+		if _, here := v.path[a.Digest]; here {
+			faults = append(faults, Fault{File: v.in.Index, Field: "absent", What: fmt.Sprintf("it lists %s (%s) as left out, and has it", a.What, a.Digest)})
+		}
+	}
+	return outcome(Contents, faults,
+		fmt.Sprintf("%d artifacts, contents and records, %d bytes, have the SHA-256 that they are named by", len(v.in.Blobs), bytes),
+		"what the records name is not what is here"), nil
+}
+
+func (v *verification) drain(d canon.Digest) (int64, error) {
+	r, err := v.in.Store.Get(v.ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	return io.Copy(io.Discard, r)
+}
