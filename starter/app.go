@@ -96,6 +96,7 @@ func (a *app) root() *cobra.Command {
 		newExportCommand(a),
 		newImportCommand(a),
 		newKeygenCommand(a),
+		newVerifyCommand(a),
 	)
 	return root
 }

@@ -88,6 +88,12 @@ func (p *textPrinter) Print(m message) {
 		p.step(m)
 	case keyMessage:
 		p.key(m)
+	case checkMessage:
+		p.check(m)
+	case revealMessage:
+		p.revealed(m)
+	case verdictMessage:
+		p.judged(m)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
