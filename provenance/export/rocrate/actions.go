@@ -249,16 +249,24 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 	e.set("result", unique(made))
 	e.set("description", c.told(t, n))
 	c.reported(e, n)
+	c.written(e, call, n)
 	return nil
+}
+
+// written links an attempt to the files that have its parameters and output as a whole.
+func (c *crate) written(e entity, call, n *graphs.Node) {
+	of := call.Call + branch(call.ID)
+	for _, at := range []place{{role: RoleParams, call: of}, {role: RoleOutput, call: of, attempt: n.N}} {
+		if f := c.byPlace[at]; f != nil {
+			e.link("subjectOf", fileID(f.Path))
+		}
+	}
 }
 
 // told is an attempt in a few words: what was to be done, where, and how it hangs together
 // with others.
 func (c *crate) told(t *tool, n *graphs.Node) string {
-	words := []string{}
-	if about, ok := t.entity["description"].(string); ok {
-		words = append(words, about)
-	}
+	words := []string{"An attempt at call " + n.Call + branch(n.ID) + " of " + t.entity["name"].(string) + "."}
 	if n.Isolation != "" {
 		words = append(words, "Isolation: "+n.Isolation+".")
 	}

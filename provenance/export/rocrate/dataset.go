@@ -34,6 +34,7 @@ func (c *crate) dataset() entity {
 		"description":   "A run of the study “" + study.Title + "”: what was asked, decided, executed and found, with every attempt that failed. Goal: " + study.Goal,
 		"datePublished": stamp(cmp.Or(c.ended(), c.trace.Run.Started)),
 		"identifier":    c.trace.Record.String(),
+		"keywords":      strings.Join(study.Keywords, ", "),
 		"license":       ref{c.license(study.License)},
 	})
 	for _, p := range []struct{ id, name string }{

@@ -71,10 +71,11 @@ func (c *crate) study() error {
 	e.set("programmingLanguage", ref{language.id()})
 	c.workflow = e
 	c.tools[e.id()] = &tool{entity: e, key: "study", params: map[string]member{}, gives: members(study.Result)}
-	version := c.trace.Run.Engine
-	c.engine = c.add(names+"engine/"+fileID(version), []string{"SoftwareApplication"}, entity{
-		"name": "R-LAM", "softwareVersion": version, "url": "https://temporal.io",
-		"description": "The engine: durable workflows on Temporal, whose address this is, and a record of all that happened.",
+	version := strings.TrimPrefix(c.trace.Run.Engine, "rlam ")
+	engine := names + "engine/" + fileID(version)
+	c.engine = c.add(engine, []string{"SoftwareApplication"}, entity{
+		"name": "R-LAM", "softwareVersion": version, "url": engine,
+		"description": "The engine: workflows on Temporal, and a record of all that happened in them.",
 	})
 	if who := c.trace.Line[0].Starter; who != "" {
 		c.starter = ref{c.add("#person/"+fileID(who), []string{"Person"}, entity{
