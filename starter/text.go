@@ -86,6 +86,10 @@ func (p *textPrinter) Print(m message) {
 		p.version(m)
 	case stepMessage:
 		p.step(m)
+	case replayMessage:
+		p.replayed(m)
+	case replayEnd:
+		p.replayEnd(m)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
