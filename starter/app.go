@@ -82,7 +82,7 @@ func (a *app) root() *cobra.Command {
 		newRunCommand(a), newResumeCommand(a), newShowCommand(a), newResultCommand(a), newCancelCommand(a),
 		newListCommand(a), newDevCommand(a), newCheckCommand(a), newActionsCommand(a), newEnvironmentCommand(a), newVersionCommand(a), newServeCommand(a),
 		newAuditCommand(a), newReproduceCommand(a), newExportCommand(a),
-		newReplayCommand(a),
+		newReplayCommand(a), newDiffCommand(a),
 	)
 	return root
 }

@@ -90,6 +90,8 @@ func (p *textPrinter) Print(m message) {
 		p.replayed(m)
 	case replayEnd:
 		p.replayEnd(m)
+	case diffMessage:
+		p.diff(m.Diff)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
