@@ -97,6 +97,8 @@ func (a *app) root() *cobra.Command {
 		newImportCommand(a),
 		newKeygenCommand(a),
 		newVerifyCommand(a),
+		newReplayCommand(a),
+		newDiffCommand(a),
 	)
 	return root
 }

@@ -94,6 +94,12 @@ func (p *textPrinter) Print(m message) {
 		p.revealed(m)
 	case verdictMessage:
 		p.judged(m)
+	case replayMessage:
+		p.replayed(m)
+	case replayEnd:
+		p.replayEnd(m)
+	case diffMessage:
+		p.diff(m.Diff)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
