@@ -59,11 +59,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	}
 	run := record.Run{
 		Kind: record.KindRun, ID: o.ID, Engine: "rlam " + Version, Started: journal.Time(time.Now()),
-		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: []record.Gate{},
-	}
-	versions := schemas.GateVersions()
-	for _, name := range sorted(versions) {
-		run.Gates = append(run.Gates, record.Gate{Name: name, Version: versions[name]})
+		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: pinnedGates(),
 	}
 	for _, name := range sorted(actions) {
 		a := actions[name]
@@ -89,6 +85,16 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 		return nil, fmt.Errorf("writing the run's record: %w", err)
 	}
 	return &Begun{Run: d, Study: study, Model: run.Models[0]}, nil
+}
+
+// pinnedGates are the gates that a run begins with.
+func pinnedGates() []record.Gate {
+	gates := []record.Gate{}
+	versions := schemas.GateVersions()
+	for _, name := range sorted(versions) {
+		gates = append(gates, record.Gate{Name: name, Version: versions[name]})
+	}
+	return gates
 }
 
 func runKey(r record.Run) string {
@@ -202,6 +208,17 @@ func sorted[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// WithModel is a loaded study with a model to ask in place of its planner.
+func WithModel(study *schemas.LoadedStudy, name string) (*schemas.LoadedStudy, error) {
+	p := study.Study.Planner
+	p.Model, p.Scripted, p.Plan, p.Fallbacks = name, "", "", nil
+	planner, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return WithChanges(study, map[string]json.RawMessage{"/planner": planner})
 }
 
 // WithChanges is a loaded study with members replaced, checked again as a whole:
