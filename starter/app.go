@@ -99,6 +99,7 @@ func (a *app) root() *cobra.Command {
 		newVerifyCommand(a),
 		newReplayCommand(a),
 		newDiffCommand(a),
+		newWhyCommand(a),
 	)
 	return root
 }
