@@ -100,6 +100,7 @@ func (a *app) root() *cobra.Command {
 		newReplayCommand(a),
 		newDiffCommand(a),
 		newForkCommand(a),
+		newWhyCommand(a),
 	)
 	return root
 }

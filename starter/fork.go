@@ -170,9 +170,13 @@ func (c *connection) origin(ctx context.Context, id, storeDir string) (*origin, 
 	l, err := c.locate(ctx, id, storeDir)
 	var unknown *unknownRunError
 	if errors.As(err, &unknown) {
-		e, kept := c.archived(ctx, id, storeDir, false)
-		if kept != nil || e == nil {
+		k, kept := c.archived(ctx, id, storeDir)
+		if kept != nil || k == nil {
 			return nil, errors.Join(err, kept)
+		}
+		e, err := k.evidence(ctx, false)
+		if err != nil {
+			return nil, err
 		}
 		s, err := existingStore(storeDir)
 		return &origin{record: e.Trace.Record, head: e.Trace.Head, id: e.Trace.ID, dir: storeDir, store: s}, err

@@ -76,6 +76,8 @@ func (p *textPrinter) Print(m message) {
 		p.shownAction(m)
 	case placed:
 		p.environment(m)
+	case whyMessage:
+		p.why(m)
 	case environmentDiff:
 		p.environmentDiff(m)
 	case writtenAction:

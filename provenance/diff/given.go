@@ -60,9 +60,21 @@ var studyAreas = []struct {
 	at   string
 	area Area
 }{
-	{"/planner/instructions", Prompt}, {"/planner/plan", Plan}, {"/planner/scripted", Plan}, {"/planner", Model},
-	{"/goal", Prompt}, {"/title", Prompt}, {"/limits", Limits}, {"/policy", Policy}, {"/accept", Policy}, {"/result", Policy},
-	{"/seeds", Seed}, {"/seed", Seed}, {"/actions", Code}, {"/isolation", Environment}, {"", Study},
+	{"/planner/instructions", Prompt},
+	{"/planner/plan", Plan},
+	{"/planner/scripted", Plan},
+	{"/planner", Model},
+	{"/goal", Prompt},
+	{"/title", Prompt},
+	{"/limits", Limits},
+	{"/policy", Policy},
+	{"/accept", Policy},
+	{"/result", Policy},
+	{"/seeds", Seed},
+	{"/seed", Seed},
+	{"/actions", Code},
+	{"/isolation", Environment},
+	{"", Study},
 }
 
 func (c *comparison) study(a, b canon.Digest) {

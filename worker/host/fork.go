@@ -242,7 +242,7 @@ func (f *forking) write() (canon.Digest, error) {
 	}
 	batch := store.Batch{Blobs: append(f.blobs, blob), Entries: []store.Entry{
 		{Key: record.SecretKey(d), Value: f.secret[:]},
-		{Key: runKey(f.run), Value: []byte(d.String())},
+		{Key: record.RunKey(f.run), Value: []byte(d.String())},
 	}}
 	trial := &rehearsal{Store: f.store}
 	if _, _, err := trial.Commit(f.ctx, batch); err != nil {
