@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	historypb "go.temporal.io/api/history/v1"
 
@@ -40,6 +41,9 @@ func (a *app) lookUp(ctx context.Context, id, storeFlag string) (*connection, *l
 	if bundle.Is(id) {
 		k, err := openBundle(ctx, id)
 		return nil, nil, k, err
+	}
+	if strings.HasSuffix(id, ".zip") {
+		return nil, nil, nil, &codedError{exitNotFound, fmt.Errorf("there is no bundle %q", id)}
 	}
 	dir, err := a.storeDir(storeFlag)
 	if err != nil {
@@ -136,4 +140,20 @@ func retold(ctx context.Context, histories map[string][]byte, s store.Store) (*e
 		decoded[id] = h
 	}
 	return join(ctx, s, decoded, true)
+}
+
+// standstill says that a run had not ended when it was archived.
+func (k *archive) standstill() string {
+	return fmt.Sprintf("run %q had not ended when its history was kept, and its server isn't here: this is how it stood then", k.ID)
+}
+
+// imported says where a run comes from that was not run with this store.
+func (k *archive) imported() string {
+	switch {
+	case k.Bundle != "":
+		return "read from the bundle " + k.Bundle
+	case k.Mark != nil:
+		return "imported; the SHA-512 of its bundle's tag manifest is " + k.Mark.Manifest
+	}
+	return ""
 }
