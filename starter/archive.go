@@ -33,12 +33,13 @@ func (k *archive) follower() follow.Follower {
 	return follow.Follower{Contents: follow.Contents{Store: k.Store}, ID: k.ID, Archived: k.Histories}
 }
 
-// lookUp finds what RUN names: a bundle, a run that a server has, or one that only the
+// lookUp finds what RUN names: a bundle (a file NAME.zip, or a folder that is spelled as a
+// path: shared/run, ./run), a run that a server has, or one that only the
 // store tells of. Either the archive is nil, or connection and location are. Of a run
 // whose history the store keeps no server is needed: where none can be reached, none is
 // started.
 func (a *app) lookUp(ctx context.Context, id, storeFlag string) (*connection, *located, *archive, error) {
-	if bundle.Is(id) {
+	if path := strings.ContainsAny(id, `/\`) || strings.HasSuffix(id, ".zip"); path && bundle.Is(id) {
 		k, err := openBundle(ctx, id)
 		return nil, nil, k, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 
@@ -79,7 +78,10 @@ func (a *app) result(ctx context.Context, f follow.Follower, storeErr error, wai
 		a.notef("Run %s ended without a result: %s. %s", f.ID, end.Status, end.Reason)
 		return &codedError{code: exitNoResult}
 	case len(end.Result.Value) == 0:
-		return cmp.Or(storeErr, a.unreadable(ctx, f, end.Result.Digest)) // the history knows it by its digest alone
+		if storeErr != nil {
+			return storeErr
+		}
+		return unreadable(ctx, f, end.Result.Digest)
 	}
 	a.printer.Print(resultMessage{end.Result, end.Partial})
 	if end.Partial {
@@ -88,8 +90,8 @@ func (a *app) result(ctx context.Context, f follow.Follower, storeErr error, wai
 	return ended(end)
 }
 
-// unreadable is why a result can't be read.
-func (a *app) unreadable(ctx context.Context, f follow.Follower, d canon.Digest) error {
+// unreadable is why a result can't be read that the history knows by its digest.
+func unreadable(ctx context.Context, f follow.Follower, d canon.Digest) error {
 	var value json.RawMessage
 	return record.OpenContent(ctx, f.Contents.Store, d, &value)
 }
