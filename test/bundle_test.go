@@ -252,7 +252,9 @@ func tampered(t *testing.T, raw []byte, files map[string][]byte) {
 	}{
 		{"one byte", bagged(artifact), changed(func(m map[string][]byte) { m[artifact][0] ^= 1 })},
 		{"removed", bagged(entry), changed(func(m map[string][]byte) { delete(m, entry) })},
-		{"added", "data/artifacts/extra", changed(func(m map[string][]byte) { m[strings.TrimSuffix(artifact, bagged(artifact))+"data/artifacts/extra"] = nil })},
+		{"added", "data/artifacts/extra", changed(func(m map[string][]byte) {
+			m[strings.TrimSuffix(artifact, bagged(artifact))+"data/artifacts/extra"] = nil
+		})},
 		{"added beside", "extra", changed(func(m map[string][]byte) { m[strings.TrimSuffix(artifact, bagged(artifact))+"extra"] = nil })},
 		{"manifest", "manifest-sha512.txt", changed(func(m map[string][]byte) {
 			name := strings.TrimSuffix(artifact, bagged(artifact)) + "manifest-sha512.txt"
