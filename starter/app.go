@@ -82,7 +82,7 @@ func (a *app) root() *cobra.Command {
 		newRunCommand(a), newResumeCommand(a), newShowCommand(a), newResultCommand(a), newCancelCommand(a),
 		newListCommand(a), newDevCommand(a), newCheckCommand(a), newActionsCommand(a), newEnvironmentCommand(a), newVersionCommand(a), newServeCommand(a),
 		newAuditCommand(a), newExportCommand(a),
-		newKeygenCommand(a), newVerifyCommand(a),
+		newKeygenCommand(a), newVerifyCommand(a), newRevealCommand(a),
 	)
 	return root
 }
