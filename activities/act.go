@@ -201,7 +201,7 @@ func (a *Activities) intent(ctx context.Context, w *work) journal.Intent {
 func (a *Activities) task(w *work, dir string) executor.Task {
 	t := executor.NewTask(w.bound, w.run.study.Study.Isolation)
 	t.Call, t.Attempt, t.Action = w.in.Call, w.in.Attempt, w.call.Action
-	t.Params, t.Seed = w.params, w.run.seed(w.bound, w.in.Call)
+	t.Params, t.Seed = w.params, w.run.seed(w.bound, w.call)
 	t.Dir, t.IdempotencyKey = dir, w.key.Hex()
 	t.Blobs = newInputBlobs(a.cfg.Store, w.run.record.Inputs, w.call.Uses)
 	return t

@@ -46,6 +46,7 @@ func (w *proposalWriter) call(run *pinned, j schemas.Judged, c planner.Call) rec
 	rec := record.Call{
 		ID: j.ID, Name: j.Name, ToolCall: c.ToolCallID, Action: run.fullName(j.Action), Spec: j.Spec, Binding: j.Binding, Params: w.params(j),
 		Uses: uses(j.Uses), After: append([]string{}, j.After...), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision),
+		Seed: c.Seed,
 	}
 	return rec
 }

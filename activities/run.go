@@ -188,8 +188,8 @@ func (p *pinned) fullName(action string) string {
 }
 
 // seed is what a call of the run gets as its seed; nil of an action that takes none.
-func (p *pinned) seed(b *schemas.Bound, call string) *uint64 {
-	return p.study.Study.SeedOf(&b.Action, call)
+func (p *pinned) seed(b *schemas.Bound, call record.Call) *uint64 {
+	return p.study.Study.SeedOf(&b.Action, call.ID, call.Seed)
 }
 
 // facts are what the gates judge a proposal by.

@@ -47,12 +47,17 @@ func (b *builder) worker(k *history.Activity) *graph.Node {
 	if k.Worker == "" {
 		return nil
 	}
-	w := b.g.Node("agent:worker/" + k.Worker)
-	if w == nil {
-		w = b.agent("worker", k.Worker)
-		b.g.Join(graph.ActedOnBehalfOf, w, b.starter())
+	return b.acting("worker", k.Worker)
+}
+
+// acting is a program that acts for the person who started the run.
+func (b *builder) acting(role, name string) *graph.Node {
+	n := b.g.Node("agent:" + role + "/" + name)
+	if n == nil {
+		n = b.agent(role, name)
+		b.g.Join(graph.ActedOnBehalfOf, n, b.starter())
 	}
-	return w
+	return n
 }
 
 func (b *builder) starter() *graph.Node { return b.g.Node("agent:person/" + b.line[0].Starter) }

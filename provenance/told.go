@@ -33,6 +33,7 @@ func (b *builder) open() {
 		b.find(ContentMissing, "run", 0, "the study: %v", err)
 	}
 	first := b.g.Node("run:" + b.line[0].RunID)
+	b.g.Join(graph.AssociatedWith, first, b.acting("engine", run.Engine))
 	if !run.Parent.IsZero() {
 		b.g.Join(graph.Forked, first, b.g.Add(graph.Node{ID: "run:" + run.Parent.String(), Kind: graph.Run, Digest: run.Parent}))
 	}
@@ -202,8 +203,7 @@ func (b *builder) planned(r *history.Run, k *history.Activity, n *graph.Node, br
 	b.ordered = append(b.ordered, t)
 	n.Digest, n.Model = k.Study.Head, k.Study.Model
 	if k.Study.Model != "" {
-		m := b.agent("model", k.Study.Model)
-		b.g.Join(graph.AssociatedWith, n, m)
+		b.g.Join(graph.AssociatedWith, n, b.acting("model", k.Study.Model))
 	}
 	s := b.g.Add(graph.Node{ID: fmt.Sprintf("step:%d%s", n.Step, branch), Kind: graph.Step, Step: n.Step, Status: k.Study.Outcome, Run: r.RunID})
 	b.g.Join(graph.Informed, n, s)
@@ -314,7 +314,7 @@ func (b *builder) seed(c record.Call) *uint64 {
 	if b.study == nil || c.Spec.IsZero() {
 		return nil
 	}
-	return b.study.Study.SeedOf(b.action(c.Spec), c.ID)
+	return b.study.Study.SeedOf(b.action(c.Spec), c.ID, c.Seed)
 }
 
 // action reads an action's formal schema. One that can't be read takes no seed, and the

@@ -16,12 +16,12 @@ import (
 //go:embed meta/*.schema.json
 var metaFiles embed.FS
 
-// MetaSchema is the JSON Schema of a kind of file: "study", "action", "plan" or "call".
-// The loader validates against it, and so can an editor.
+// MetaSchema is the JSON Schema of a kind of file: "study", "action", "plan" or "call",
+// against which the loader validates, and an editor can; or "trace", as it is exported.
 func MetaSchema(kind string) ([]byte, error) {
 	b, err := metaFiles.ReadFile("meta/" + kind + ".schema.json")
 	if err != nil {
-		return nil, fmt.Errorf("no schema for files of kind %q; there are study, action, plan and call", kind)
+		return nil, fmt.Errorf("no schema for files of kind %q; there are study, action, plan, call and trace", kind)
 	}
 	return b, nil
 }

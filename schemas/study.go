@@ -10,20 +10,21 @@ import (
 
 // Study is what a person asks for: a goal, data, what may be done, and what counts as a result.
 type Study struct {
-	Title   string           `json:"title"`
-	Authors []Author         `json:"authors,omitempty"`
-	License string           `json:"license,omitempty"`
-	Goal    string           `json:"goal"`
-	Inputs  map[string]Input `json:"inputs,omitempty"`
-	Actions []Listed         `json:"actions"`
-	Planner Planner          `json:"planner"`
-	Seed    uint64           `json:"seed,omitempty"`
-	Seeds   Seeds            `json:"seeds,omitempty"` // call if the file says nothing
-	Limits  Limits           `json:"limits"`
-	Policy  Policy           `json:"policy,omitzero"`
-	Reuse   Reuse            `json:"reuse,omitempty"` // never if the file says nothing
-	Result  json.RawMessage  `json:"result"`          // JSON Schema, draft-07, of an object
-	Accept  []Condition      `json:"accept,omitempty"`
+	Title    string           `json:"title"`
+	Authors  []Author         `json:"authors,omitempty"`
+	Keywords []string         `json:"keywords,omitempty"`
+	License  string           `json:"license,omitempty"`
+	Goal     string           `json:"goal"`
+	Inputs   map[string]Input `json:"inputs,omitempty"`
+	Actions  []Listed         `json:"actions"`
+	Planner  Planner          `json:"planner"`
+	Seed     uint64           `json:"seed,omitempty"`
+	Seeds    Seeds            `json:"seeds,omitempty"` // call if the file says nothing
+	Limits   Limits           `json:"limits"`
+	Policy   Policy           `json:"policy,omitzero"`
+	Reuse    Reuse            `json:"reuse,omitempty"` // never if the file says nothing
+	Result   json.RawMessage  `json:"result"`          // JSON Schema, draft-07, of an object
+	Accept   []Condition      `json:"accept,omitempty"`
 
 	Isolation Isolation `json:"isolation,omitempty"` // the least that every command needs
 }
@@ -203,9 +204,19 @@ type RuleLimit struct {
 
 // Plan is a fixed graph of calls, written by a person.
 type Plan struct {
-	Calls  []PlannedCall   `json:"calls"`
-	Result json.RawMessage `json:"result"` // the run's result; references allowed
+	Calls    []PlannedCall   `json:"calls"`
+	Result   json.RawMessage `json:"result"`             // the run's result; references allowed
+	Failures PlanFailures    `json:"failures,omitempty"` // stop if the file says nothing
 }
+
+// PlanFailures says what a plan does when one of its calls does not complete.
+type PlanFailures string
+
+// What a plan does then.
+const (
+	PlanStops  PlanFailures = "stop"  // it gives up, and there is no result
+	PlanGoesOn PlanFailures = "go_on" // it makes all other calls, and hands in its result
+)
 
 // PlannedCall is one call of a plan, or one for each value of a loop.
 type PlannedCall struct {
@@ -214,4 +225,5 @@ type PlannedCall struct {
 	Params json.RawMessage `json:"params"`         // references allowed, and {"$each": true} for the loop's value
 	Each   json.RawMessage `json:"each,omitempty"` // an array: one call for each value, with ids ID.0, ID.1, …
 	After  []string        `json:"after,omitempty"`
+	Seed   *uint64         `json:"seed,omitempty"` // of a seeded action, in place of the one that the study derives
 }

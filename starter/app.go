@@ -79,10 +79,25 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, a line for each message")
 	root.AddCommand(
-		newRunCommand(a), newResumeCommand(a), newShowCommand(a), newResultCommand(a), newCancelCommand(a),
-		newListCommand(a), newDevCommand(a), newCheckCommand(a), newActionsCommand(a), newEnvironmentCommand(a), newVersionCommand(a), newServeCommand(a),
-		newAuditCommand(a), newExportCommand(a),
-		newKeygenCommand(a), newVerifyCommand(a), newRevealCommand(a),
+		newRunCommand(a),
+		newResumeCommand(a),
+		newShowCommand(a),
+		newResultCommand(a),
+		newCancelCommand(a),
+		newListCommand(a),
+		newDevCommand(a),
+		newCheckCommand(a),
+		newActionsCommand(a),
+		newEnvironmentCommand(a),
+		newVersionCommand(a),
+		newServeCommand(a),
+		newAuditCommand(a),
+		newReproduceCommand(a),
+		newExportCommand(a),
+		newImportCommand(a),
+		newKeygenCommand(a),
+		newVerifyCommand(a),
+		newRevealCommand(a),
 	)
 	return root
 }

@@ -30,57 +30,17 @@ type gatherOptions struct {
 }
 
 // gather brings together what tells of a run: the histories that a server has and those
-// that the store keeps, records and journal. Of a run whose history the store keeps no
-// server is needed: where none can be reached, none is started.
+// that the store or a bundle keeps, records and journal.
 func (a *app) gather(ctx context.Context, id string, o gatherOptions) (*evidence, error) {
-	dir, err := a.storeDir(o.store)
-	if err != nil {
+	c, l, k, err := a.lookUp(ctx, id, o.store)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	c, unreached := a.reach(ctx)
-	if unreached != nil {
-		if e, err := a.archived(ctx, id, dir, o.strays); e != nil || err != nil {
-			return e, err
-		}
-		if c, err = a.connect(ctx); err != nil {
-			return nil, err
-		}
+	case k != nil:
+		return k.evidence(ctx, o.strays)
 	}
 	defer c.close()
-	l, err := c.locate(ctx, id, dir)
-	var unknown *unknownRunError
-	if errors.As(err, &unknown) { // it may have forgotten the run
-		if e, archiveErr := a.archived(ctx, id, dir, o.strays); e != nil || archiveErr != nil {
-			return e, archiveErr
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
 	return c.evidence(ctx, l, o.strays)
-}
-
-// archived joins what the store keeps of a run, histories included. It is nil of a run
-// whose histories the store has not.
-func (a *app) archived(ctx context.Context, id, storeDir string, strays bool) (*evidence, error) {
-	listed, err := listRuns(ctx, storeDir)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(listed, func(r host.ListedRun) bool { return id == last || r.Record.ID == id })
-	if i < 0 {
-		return nil, nil
-	}
-	s, err := existingStore(storeDir)
-	if err != nil {
-		return nil, err
-	}
-	histories, err := host.Archived(ctx, s, listed[i].Digest)
-	if err != nil || len(histories) == 0 {
-		return nil, err
-	}
-	a.notef("No Temporal server tells of run %s: its history is taken from the store, as it was when the run closed.", listed[i].Record.ID)
-	return join(ctx, s, histories, strays)
 }
 
 // evidence gathers the histories of a run from the server, and from the store what the
@@ -145,7 +105,7 @@ func readHistory(runID string, h *historypb.History) (*history.Run, error) {
 }
 
 // join builds the trace of histories, by Temporal run ID, and a store.
-func join(ctx context.Context, s *store.Folder, histories map[string]*historypb.History, strays bool) (*evidence, error) {
+func join(ctx context.Context, s store.Store, histories map[string]*historypb.History, strays bool) (*evidence, error) {
 	var runs []*history.Run
 	for id, h := range histories {
 		r, err := readHistory(id, h)

@@ -83,6 +83,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until, "holds": holds, "service": service, "fill": fill, "build": build, "nowhere": nowhere,
+			"executed": executed,
 		},
 	})
 }
@@ -114,6 +115,16 @@ func holds(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return text
 	})
+}
+
+// executed says that a file, in which each execution writes a line, has so many: executed N FILE
+func executed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: executed N FILE")
+	}
+	if n := strings.Count(ts.ReadFile(args[1]), "\n"); strconv.Itoa(n) != args[0] {
+		ts.Fatalf("%d executions, want %s", n, args[0])
+	}
 }
 
 func wait(ts *testscript.TestScript, pattern string, look func() string) {

@@ -98,6 +98,10 @@ func (p *textPrinter) Print(m message) {
 		p.judged(m)
 	case auditMessage:
 		p.audit(m)
+	case reproducedMessage:
+		p.reproduced(m)
+	case importedMessage:
+		p.imported(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:

@@ -93,7 +93,7 @@ func TestAnswerOfToolCalls(t *testing.T) {
 				t.Fatalf("outcome %s (%s), want %s (…%s…)", a.Outcome, a.Problem, test.outcome, test.problem)
 			}
 			if !reflect.DeepEqual(a.Calls, test.calls) {
-				t.Errorf("calls\n got %q\nwant %q", a.Calls, test.calls)
+				t.Errorf("calls\n got %+v\nwant %+v", a.Calls, test.calls)
 			}
 			survives(t, a)
 		})
@@ -121,7 +121,7 @@ func survives(t *testing.T, a planner.Answer) {
 		t.Errorf("%s: repair %q", a.Outcome, planner.Repair(a))
 	}
 	if len(a.Calls) > 0 && !proposes {
-		t.Errorf("%s: calls %q could be dispatched", a.Outcome, a.Calls)
+		t.Errorf("%s: calls %+v could be dispatched", a.Outcome, a.Calls)
 	}
 	if proposes {
 		for _, tc := range a.Assistant.ToolCalls {
@@ -178,7 +178,7 @@ func TestAnswerOfWords(t *testing.T) {
 			}
 			want := planner.Call{ID: "f", Action: "fit.nonlinear", Why: "w", Params: planner.Raw(`{"a":"}"}`)}
 			if a.Outcome == planner.OutcomeCalls && !reflect.DeepEqual(a.Calls, []planner.Call{want}) {
-				t.Errorf("calls %q, want %q", a.Calls, want)
+				t.Errorf("calls %+v, want %+v", a.Calls, want)
 			}
 			if len(a.Assistant.ToolCalls) > 0 || a.Assistant.Content == "" {
 				t.Errorf("the assistant's message is %+v", a.Assistant)

@@ -27,7 +27,7 @@ type Seen struct {
 // the value. A reference to such an ID collects: {"$from": "ID", "pointer": "/x"}
 // becomes the array of the references to /x of each. After names ids in the same
 // way. Once all calls have completed, the proposal is the plan's result; as soon as
-// one has not, it is to give up, naming those. Calls that were not seen
+// one has not, it is to give up, naming those, unless the plan says that it goes on. Calls that were not seen
 // although others were (in a fork of a plan that has grown) are proposed then.
 func NextPlan(plan *schemas.Plan, seen map[string]Seen) (Answer, error) {
 	e := expansion{loops: map[string][]string{}, ids: map[string]bool{}}
@@ -41,7 +41,7 @@ func NextPlan(plan *schemas.Plan, seen map[string]Seen) (Answer, error) {
 		switch s, ok := seen[c.ID]; {
 		case !ok:
 			missing = append(missing, c)
-		case s.Status != "completed":
+		case s.Status != "completed" && plan.Failures != schemas.PlanGoesOn:
 			text := c.ID + " (" + s.Status
 			if s.Reason != "" {
 				text += ": " + s.Reason
@@ -174,7 +174,7 @@ func (e *expansion) expand(calls []schemas.PlannedCall) ([]Call, error) {
 			if err != nil {
 				return nil, fmt.Errorf("call %q: %w", c.ID, err)
 			}
-			out = append(out, Call{ID: c.ID, Action: c.Action, Params: Raw(params), After: after})
+			out = append(out, Call{ID: c.ID, Action: c.Action, Params: Raw(params), After: after, Seed: c.Seed})
 			continue
 		}
 		for n, id := range e.loops[c.ID] {
@@ -182,7 +182,7 @@ func (e *expansion) expand(calls []schemas.PlannedCall) ([]Call, error) {
 			if err != nil {
 				return nil, fmt.Errorf("call %q: %w", id, err)
 			}
-			out = append(out, Call{ID: id, Action: c.Action, Params: Raw(params), After: slices.Clone(after)})
+			out = append(out, Call{ID: id, Action: c.Action, Params: Raw(params), After: slices.Clone(after), Seed: c.Seed})
 		}
 	}
 	return out, nil

@@ -36,7 +36,7 @@ func TestNextPlanProposesEverythingAtOnce(t *testing.T) {
 		{ID: "tidy", Action: "text.tidy", Params: planner.Raw(`{}`)},
 	}
 	if a.Outcome != planner.OutcomeCalls || !reflect.DeepEqual(a.Calls, want) {
-		t.Errorf("%s\n got %q\nwant %q", a.Outcome, a.Calls, want)
+		t.Errorf("%s\n got %+v\nwant %+v", a.Outcome, a.Calls, want)
 	}
 	again, err := planner.NextPlan(cutoffs, map[string]planner.Seen{})
 	if err != nil || !reflect.DeepEqual(a, again) {
@@ -137,5 +137,26 @@ func TestNextPlanOfThousandsOfCalls(t *testing.T) {
 	}
 	if n := len(proposed); n != 3_003 || proposed["begin"] != 1 || proposed["last"] != 1 || proposed["sum"] != turn-1 {
 		t.Errorf("%d calls in %d turns; begin in %d, last in %d, sum in %d", n, turn-1, proposed["begin"], proposed["last"], proposed["sum"])
+	}
+}
+
+func TestAPlanThatGoesOnAfterFailures(t *testing.T) {
+	seed := uint64(7)
+	plan := &schemas.Plan{
+		Failures: schemas.PlanGoesOn,
+		Calls:    []schemas.PlannedCall{{ID: "a", Action: "x", Seed: &seed}, {ID: "b", Action: "x", After: []string{"a"}}, {ID: "c", Action: "x"}},
+		Result:   json.RawMessage(`{"n":3}`),
+	}
+	seen := map[string]planner.Seen{"a": {Status: "failed"}, "b": {Status: "skipped"}}
+	a, err := planner.NextPlan(plan, seen)
+	if err != nil || a.Outcome != planner.OutcomeCalls || len(a.Calls) != 1 || a.Calls[0].ID != "c" || a.Calls[0].Seed != nil {
+		t.Fatalf("got %+v, %v, want a call of c", a, err)
+	}
+	seen["c"] = planner.Seen{Status: "refused"}
+	if a, err = planner.NextPlan(plan, seen); err != nil || a.Outcome != planner.OutcomeFinish || string(a.Finish) != `{"n":3}` {
+		t.Errorf("got %+v, %v, want the result", a, err)
+	}
+	if a, err = planner.NextPlan(plan, nil); err != nil || *a.Calls[0].Seed != seed {
+		t.Errorf("got %+v, %v, want the seed that the plan gives", a, err)
 	}
 }

@@ -117,6 +117,7 @@ type Call struct {
 	Why        string   `json:"why,omitempty"`
 	Params     Raw      `json:"params"`          // as the planner wrote them: maybe not JSON, maybe not an object
 	After      []string `json:"after,omitempty"` // ids of calls that must have run before, of a plan only
+	Seed       *uint64  `json:"seed,omitempty"`  // that a plan gives the call, in place of the study's
 }
 
 // Usage counts tokens.

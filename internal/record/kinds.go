@@ -21,6 +21,17 @@ type Run struct {
 
 	Parent  canon.Digest    `json:"parent"`            // of a fork: the record it continues from
 	Changes json.RawMessage `json:"changes,omitempty"` // of a fork: what was changed
+
+	Reproduces *Reproduced `json:"reproduces,omitempty"` // of a run that executes another one's calls again
+}
+
+// Reproduced is the run whose calls a reproduction executes again.
+type Reproduced struct {
+	ID   string       `json:"id"`             // the workflow ID it was started under
+	Run  canon.Digest `json:"run"`            // its record
+	Head canon.Digest `json:"head"`           // as far as its calls are executed again
+	Only []string     `json:"only,omitempty"` // the actions whose calls are; all if there are none
+	Runs int          `json:"runs"`           // executions of a call with a statistical output
 }
 
 // Input is data that a run starts from: bytes, how they are kept, and where they come from.
@@ -143,7 +154,8 @@ type Call struct {
 	Binding  canon.Digest `json:"binding"` // of several the preferred one: which ran is the attempt's
 	Params   canon.Digest `json:"params"`  // references replaced, where their sources had run
 	Uses     []Use        `json:"uses"`
-	After    []string     `json:"after"` // calls of the same step that it waits for
+	After    []string     `json:"after"`          // calls of the same step that it waits for
+	Seed     *uint64      `json:"seed,omitempty"` // that the plan gave the call; else the study derives one
 	Verdicts []Verdict    `json:"verdicts"`
 	Decision string       `json:"decision"` // admitted, refused or deferred
 }

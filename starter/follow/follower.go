@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
@@ -22,10 +22,14 @@ const (
 
 // Follower reads the history of one run.
 type Follower struct {
-	Client   client.Client
+	Client   client.Client // asked for histories, unless they are Archived
 	Contents Contents
 	ID       string                        // workflow ID
 	URL      func(id, runID string) string // where Temporal UI shows a run; optional
+
+	// Archived are the run's histories by Temporal run ID, where no server is asked. Such
+	// a run can be read, and not followed.
+	Archived map[string]*historypb.History
 }
 
 // Follow tells what has happened, then [CaughtUp], then what happens until the run
@@ -110,6 +114,9 @@ func (f Follower) tale(emit func(Event), silent bool) *tale {
 
 // latest is the newest Temporal run of the ID.
 func (f Follower) latest(ctx context.Context) (string, error) {
+	if f.Archived != nil {
+		return f.newestArchived()
+	}
 	d, err := f.Client.DescribeWorkflowExecution(ctx, f.ID, "")
 	if err != nil {
 		return "", fmt.Errorf("looking up run %q: %w", f.ID, err)
@@ -121,7 +128,7 @@ func (f Follower) latest(ctx context.Context) (string, error) {
 func (f Follower) first(ctx context.Context) (string, error) {
 	runID, err := f.latest(ctx)
 	for err == nil {
-		it := f.Client.GetWorkflowHistory(ctx, f.ID, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		it := f.events(ctx, runID, false)
 		e, nextErr := it.Next()
 		if nextErr != nil {
 			return "", fmt.Errorf("reading the history of run %q: %w", f.ID, nextErr)
@@ -142,7 +149,7 @@ func (f Follower) history(ctx context.Context, t *tale, wait bool) (open bool, e
 	var goneSince time.Time
 	for live := false; ; {
 		got := false
-		it := f.Client.GetWorkflowHistory(ctx, f.ID, t.runID, live, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		it := f.events(ctx, t.runID, live)
 		for err = nil; err == nil && it.HasNext(); {
 			e, next := it.Next()
 			if err = next; err != nil || e.GetEventId() <= seen {

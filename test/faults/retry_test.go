@@ -127,8 +127,8 @@ func TestLimits(t *testing.T) {
 			reason: "context budget", executed: 0, proposals: 0,
 		},
 		{
-			name: "wall time", script: script([]step{{held("a", "work")}, {call("b", "work")}}, nil), set: map[string]string{"/limits/wall_time": `"3s"`},
-			reason: "the wall-time limit of 3s", executed: 1, proposals: 2,
+			name: "wall time", script: script([]step{{held("a", "work")}, {call("b", "work")}}, nil), set: map[string]string{"/limits/wall_time": `"10s"`},
+			reason: "the wall-time limit of 10s", executed: 1, proposals: 2,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -55,11 +55,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	}
 	run := record.Run{
 		Kind: record.KindRun, ID: o.ID, Engine: "rlam " + Version, Started: journal.Time(time.Now()),
-		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: []record.Gate{},
-	}
-	versions := schemas.GateVersions()
-	for _, name := range sorted(versions) {
-		run.Gates = append(run.Gates, record.Gate{Name: name, Version: versions[name]})
+		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: gates(),
 	}
 	for _, name := range sorted(actions) {
 		a := actions[name]
@@ -72,19 +68,21 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 	if run.Inputs, err = b.inputs(study, o.Client); err != nil {
 		return nil, err
 	}
-	d, blob, err := record.Encode(&run)
+	d, err := b.write(&run)
 	if err != nil {
 		return nil, err
 	}
-	secret := record.NewSecret()
-	_, _, err = s.Commit(ctx, store.Batch{Blobs: append(b.blobs, blob), Entries: []store.Entry{
-		{Key: record.SecretKey(d), Value: secret[:]},
-		{Key: record.RunKey(run), Value: []byte(d.String())},
-	}})
-	if err != nil {
-		return nil, fmt.Errorf("writing the run's record: %w", err)
-	}
 	return &Begun{Run: d, Study: study, Model: run.Models[0]}, nil
+}
+
+// gates are those of this build.
+func gates() []record.Gate {
+	versions := schemas.GateVersions()
+	all := make([]record.Gate, 0, len(versions))
+	for _, name := range sorted(versions) {
+		all = append(all, record.Gate{Name: name, Version: versions[name]})
+	}
+	return all
 }
 
 // beginning collects what a run pins, and keeps the first error.
@@ -112,6 +110,23 @@ func (b *beginning) pin(a *schemas.Bound) record.Pin {
 		p.Bindings = append(p.Bindings, b.blob(other.JSON))
 	}
 	return p
+}
+
+// write puts a run's record into the store, with a secret of its own and all that it pins.
+func (b *beginning) write(run *record.Run) (canon.Digest, error) {
+	d, blob, err := record.Encode(run)
+	if err != nil {
+		return d, err
+	}
+	secret := record.NewSecret()
+	_, _, err = b.store.Commit(b.ctx, store.Batch{Blobs: append(b.blobs, blob), Entries: []store.Entry{
+		{Key: record.SecretKey(d), Value: secret[:]},
+		{Key: record.RunKey(*run), Value: []byte(d.String())},
+	}})
+	if err != nil {
+		return d, fmt.Errorf("writing the run's record: %w", err)
+	}
+	return d, nil
 }
 
 func (b *beginning) path(name string) string {

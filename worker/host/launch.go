@@ -54,19 +54,27 @@ func (e *TakenError) Error() string {
 
 // Launch puts a run on record and starts it.
 func Launch(ctx context.Context, c client.Client, s store.Store, study *schemas.LoadedStudy, o LaunchOptions) (client.WorkflowRun, error) {
-	_, err := c.DescribeWorkflowExecution(ctx, o.ID, "")
-	var none *serviceerror.NotFound
-	switch {
-	case err == nil:
-		return nil, &TakenError{ID: o.ID}
-	case !errors.As(err, &none):
-		return nil, fmt.Errorf("asking whether run %q exists: %w", o.ID, err)
+	if err := free(ctx, c, o.ID); err != nil {
+		return nil, err
 	}
 	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions, Plan: o.Plan, Client: c})
 	if err != nil {
 		return nil, err
 	}
 	return start(ctx, c, begun, o)
+}
+
+// free says whether a workflow ID can be used.
+func free(ctx context.Context, c client.Client, id string) error {
+	_, err := c.DescribeWorkflowExecution(ctx, id, "")
+	var none *serviceerror.NotFound
+	switch {
+	case err == nil:
+		return &TakenError{ID: id}
+	case !errors.As(err, &none):
+		return fmt.Errorf("asking whether run %q exists: %w", id, err)
+	}
+	return nil
 }
 
 func start(ctx context.Context, c client.Client, begun *Begun, o LaunchOptions) (client.WorkflowRun, error) {

@@ -1,0 +1,111 @@
+// Package reproduce says what it takes to execute a recorded run again without its model,
+// and what came of it. [PlanOf] makes a plan of the run's recorded calls, with references
+// where values came from other calls; [Compare] holds what that plan's run left against
+// the record, each output field and artifact by the class that its action declares.
+//
+// The package reads records and contents, and executes nothing.
+package reproduce
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/provenance/export"
+	"rlam/schemas"
+)
+
+// Call is a call as the record has it.
+type Call struct {
+	record.CallRecord
+	Spec   *schemas.Action // nil of a call of an unknown action
+	Values json.RawMessage // its parameters, references replaced; nil if they are withheld or lost
+	Last   *record.AttemptRecord
+	Output json.RawMessage // of a call that completed; nil if it is withheld or lost
+}
+
+// executed says whether something ran, and how it ended is known.
+func (c *Call) executed() bool {
+	return c.Last != nil && (c.Status == record.CallCompleted || c.Status == record.CallFailed && c.Last.Status == record.AttemptFailed)
+}
+
+// Calls are the calls of a run's chain that have a step record, in the order in which they
+// were proposed.
+func Calls(ctx context.Context, run *export.Run) ([]*Call, error) {
+	if run.Store == nil || run.Trace.Run == nil {
+		return nil, fmt.Errorf("reading the calls of %q: its records can't be read", run.Trace.ID)
+	}
+	links, err := record.Chain(ctx, run.Store, run.Trace.Record, run.Trace.Head)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{ctx: ctx, run: run, specs: map[canon.Digest]*schemas.Action{}}
+	var calls []*Call
+	for _, l := range links {
+		step, ok := l.Record.(*record.Step)
+		if !ok {
+			continue
+		}
+		for _, rec := range step.Calls {
+			c, err := r.call(rec)
+			if err != nil {
+				return nil, fmt.Errorf("reading call %s: %w", rec.ID, err)
+			}
+			calls = append(calls, c)
+		}
+	}
+	return calls, nil
+}
+
+// reader reads calls, and each action's schema once.
+type reader struct {
+	ctx   context.Context
+	run   *export.Run
+	specs map[canon.Digest]*schemas.Action
+}
+
+func (r *reader) call(rec record.CallRecord) (*Call, error) {
+	c := &Call{CallRecord: rec}
+	if n := len(rec.Attempts); n > 0 {
+		c.Last = &rec.Attempts[n-1]
+	}
+	var err error
+	if c.Spec, err = r.spec(rec.Call.Spec); err != nil {
+		return nil, err
+	}
+	if c.Values, err = r.value(rec.Params); err != nil {
+		return nil, err
+	}
+	if c.Status == record.CallCompleted && c.Last != nil {
+		c.Output, err = r.value(c.Last.Output)
+	}
+	return c, err
+}
+
+// value is a content's; nil if it can't be read.
+func (r *reader) value(d canon.Digest) (json.RawMessage, error) {
+	content, err := r.run.Content(r.ctx, d)
+	return content.Value, err
+}
+
+func (r *reader) spec(d canon.Digest) (*schemas.Action, error) {
+	if d.IsZero() {
+		return nil, nil
+	}
+	if a := r.specs[d]; a != nil {
+		return a, nil
+	}
+	raw, err := store.Read(r.ctx, r.run.Store, d, record.MaxContent)
+	if err != nil {
+		return nil, fmt.Errorf("reading an action's schema: %w", err)
+	}
+	a := &schemas.Action{}
+	if err := json.Unmarshal(raw, a); err != nil {
+		return nil, fmt.Errorf("reading the action's schema %s: %w", d, err)
+	}
+	r.specs[d] = a
+	return a, nil
+}
