@@ -9,6 +9,10 @@ import (
 	"rlam/internal/store"
 )
 
+// ErrWithheld is the error of a store that knows of bytes that they were left out on
+// purpose.
+var ErrWithheld = errors.New("withheld")
+
 // Metric is a share of what was counted. A Total of 0 says that there was nothing to count.
 type Metric struct {
 	Good    int      `json:"numerator"`
@@ -108,6 +112,8 @@ func damage(ctx context.Context, s store.Store, c Content) (string, error) {
 	}
 	var corrupt *store.CorruptError
 	switch {
+	case errors.Is(err, ErrWithheld):
+		return "it was left out on purpose", nil
 	case errors.Is(err, store.ErrNotFound):
 		return "its bytes are not in the store", nil
 	case errors.As(err, &corrupt):
