@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,15 @@ type chain struct {
 	request   canon.Digest
 	sources   map[string]schemas.Source // by call id and by the planner's own id
 	artifacts map[string]bool           // handles that this run has seen
+	inputs    map[string]string         // handles of the inputs, by name
+	renames   map[string]string         // handles of what a fork has anew, by those of what it stands for
+	repeats   canon.Digest              // the step of another run that the open step repeats
 	bytes     int64                     // of the artifacts that its calls made
+	began     time.Time                 // when the run was started
+	spent     schemas.Duration          // that the runs took which it continues, up to their last attempt
 	acted     time.Time                 // when the newest attempt ended
+	forked    int                       // the first step that is the run's own, of a fork
+	said      []planner.Message         // what a person said at a fork, and no request holds yet
 	prices    schemas.Prices
 	money     float64 // that the planner's answers cost
 	candidate int
@@ -38,11 +46,8 @@ func newChain(run *pinned) (*chain, error) {
 	c := &chain{
 		head: run.digest, step: 1,
 		sources:   map[string]schemas.Source{schemas.InputSource: run.inputs},
-		artifacts: map[string]bool{},
-		prices:    run.study.Study.Planner.Prices,
-	}
-	for _, in := range run.record.Inputs {
-		c.artifacts[in.Digest.String()] = true
+		artifacts: map[string]bool{}, inputs: map[string]string{}, renames: map[string]string{},
+		prices: run.study.Study.Planner.Prices,
 	}
 	if run.plan != nil {
 		return c, nil
@@ -64,7 +69,7 @@ type letter struct {
 
 // letter spells the conversation with a note at its end. It leaves c as it is.
 func (c *chain) letter(note string) (l letter, err error) {
-	l.fresh = planner.Noted(c.fresh, note)
+	l.fresh = planner.Noted(slices.Concat(c.fresh, c.said), note)
 	if l.window, err = c.window.With(l.fresh...); err != nil {
 		return l, err
 	}
@@ -78,6 +83,9 @@ func (c *chain) propose(d canon.Digest, p *record.Proposal, answer planner.Answe
 	c.step = p.Index + 1
 	c.candidate, c.model = p.Model.Candidate, p.Model.Answered
 	c.fresh = nil // it was sent with this request
+	if c.repeats = p.Recorded; c.repeats.IsZero() {
+		c.said = nil
+	}
 	c.open = c.counters.Calls
 	c.counters = afterProposal(c.counters, p)
 	c.open = c.counters.Calls - c.open
@@ -190,9 +198,12 @@ func afterStep(n record.Counters, s *record.Step) record.Counters {
 			n.Refused++
 		}
 		for _, at := range call.Attempts {
-			if at.Status == record.AttemptLost {
+			switch {
+			case at.Status == record.AttemptLost:
 				n.Losses++
-			} else {
+			case at.Reused != nil:
+				n.Reused++
+			default:
 				n.Attempts++
 			}
 		}
@@ -204,6 +215,9 @@ func afterStep(n record.Counters, s *record.Step) record.Counters {
 func (c *chain) close(ctx context.Context, a *Activities, run *pinned, d canon.Digest, s *record.Step) error {
 	c.head = d
 	c.counters = afterStep(c.counters, s)
+	if err := c.renew(ctx, a, s); err != nil {
+		return err
+	}
 	for _, call := range s.Calls {
 		o, err := a.observe(ctx, call)
 		if err != nil {
@@ -241,5 +255,5 @@ func (c *chain) forget(call record.Call) {
 
 // snapshot is a copy of what gates read, for use while the chain is back in the cache.
 func (c *chain) snapshot() *chain {
-	return &chain{head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
+	return &chain{began: c.began, spent: c.spent, head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
 }

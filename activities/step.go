@@ -25,12 +25,20 @@ func (a *Activities) observe(ctx context.Context, call record.CallRecord) (plann
 	if o.Verdicts, err = a.refusals(ctx, call.Verdicts); err != nil {
 		return o, err
 	}
+	if o.Note, o.Params, err = a.hand(ctx, call.Call); err != nil {
+		return o, err
+	}
 	if len(call.Attempts) == 0 {
-		return o, nil
+		o.Output, err = a.output(ctx, call) // a person's, or none
+		return o, err
 	}
 	last := call.Attempts[len(call.Attempts)-1]
 	arts := last.Artifacts
 	switch {
+	case call.Asserted != nil:
+		if o.Output, err = a.output(ctx, call); err != nil {
+			return o, err
+		}
 	case !last.Output.IsZero():
 		if err := record.OpenContent(ctx, a.cfg.Store, last.Output, &o.Output); err != nil {
 			return o, err
@@ -45,6 +53,9 @@ func (a *Activities) observe(ctx context.Context, call record.CallRecord) (plann
 		o.Error = &planner.ObservedError{Type: f.Type, Message: f.Message, Stderr: f.Stderr, Partial: f.Partial}
 	}
 	for _, art := range arts {
+		if art.Name == wholeOutput && call.Asserted != nil {
+			continue // it is of the output that was computed
+		}
 		if art.Name == wholeOutput {
 			o.Whole = art.Digest.String()
 			continue
@@ -69,6 +80,14 @@ func (a *Activities) stepRecord(ctx context.Context, proposal canon.Digest, p *r
 		if out.ID != call.ID {
 			return nil, fmt.Errorf("step %d: outcome %d is of call %s, want %s", p.Index, i, out.ID, call.ID)
 		}
+		if call.Kept != nil {
+			kept, err := a.standing(ctx, call)
+			if err != nil {
+				return nil, fmt.Errorf("call %s: %w", call.ID, err)
+			}
+			s.Calls = append(s.Calls, kept)
+			continue
+		}
 		rec := record.CallRecord{Call: call, Judgement: out.Judgement, Status: out.Status, Attempts: make([]record.AttemptRecord, 0, len(out.Attempts))}
 		if !out.Judgement.IsZero() {
 			j, err := a.judgement(ctx, out.Judgement, proposal, call.ID)
@@ -91,6 +110,14 @@ func (a *Activities) stepRecord(ctx context.Context, proposal canon.Digest, p *r
 
 func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at workflows.AttemptOutcome) (record.AttemptRecord, error) {
 	rec := record.AttemptRecord{N: at.N, Status: at.Status, Execution: at.Execution, Adopted: at.Adopted, Artifacts: []record.Artifact{}}
+	if !at.Answer.IsZero() {
+		body, err := record.LoadAnswer(ctx, a.cfg.Store, at.Answer)
+		if err != nil {
+			return rec, err
+		}
+		left(&rec, body, body.Ended)
+		return rec, nil
+	}
 	if at.Execution == 0 {
 		if !at.Started.IsZero() {
 			rec.Started, rec.Ended = journal.Time(at.Started), journal.Time(at.Ended)
@@ -111,10 +138,16 @@ func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at wor
 	if err := json.Unmarshal(e.Outcome.Body, &body); err != nil {
 		return rec, err
 	}
-	rec.Started, rec.Ended = body.Started, e.Outcome.Ended
-	rec.Output, rec.Artifacts, rec.Log, rec.Error = body.Output.Digest, body.Artifacts, body.Log, body.Error
-	rec.Environment, rec.Isolation, rec.Binding = body.Environment, body.Isolation, body.Binding
+	left(&rec, body, e.Outcome.Ended)
 	return rec, nil
+}
+
+// left fills in what an execution left.
+func left(rec *record.AttemptRecord, x record.Execution, ended string) {
+	rec.Started, rec.Ended = x.Started, ended
+	rec.Output, rec.Artifacts, rec.Log, rec.Error = x.Output.Digest, x.Artifacts, x.Log, x.Error
+	rec.Environment, rec.Isolation, rec.Binding = x.Environment, x.Isolation, x.Binding
+	rec.Reused, rec.PassedOver = x.Reused, x.PassedOver
 }
 
 // refOf is the Ref of a content that is in the store, read only if it isn't known.

@@ -94,7 +94,9 @@ func (b *builder) happened(t *turn, d canon.Digest) {
 			b.verdicts(c.node, c.id+t.branch, rec.Verdicts, "/judged")
 		}
 		c.rec, c.node.Status = rec, string(rec.Status)
-		b.compare(c)
+		if rec.Kept == nil { // else its attempts are another run's
+			b.compare(c)
+		}
 	}
 	for id := range told {
 		b.find(AttemptUnrecorded, "call:"+id+t.branch, 0, "the history has it, and the step's record has not")
@@ -158,6 +160,13 @@ func (b *builder) agree(a *attempt) {
 	if rec.Execution > 0 && k.Study.Execution > 0 && rec.Execution != k.Study.Execution {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "execution %d is on record, and the history says %d", rec.Execution, k.Study.Execution)
 	}
+	told := (*record.Reused)(nil)
+	if k.Study.Reused != nil {
+		told = &k.Study.Reused.Reused
+	}
+	if (told == nil) != (rec.Reused == nil) || told != nil && *told != *rec.Reused {
+		b.find(OutcomeDiffers, n.ID, k.Closed, "what answered it differs: on record it is %s, and in the history %s", answeredBy(rec.Reused), answeredBy(told))
+	}
 	// Of a cancelled attempt the event says only that it was; how its work ended, the record does.
 	if rec.Error != nil && k.State != history.Cancelled && k.Failure.Type != "" && rec.Error.Type != k.Failure.Type {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "it is on record as %s, and the history says %s", rec.Error.Type, k.Failure.Type)
@@ -165,4 +174,12 @@ func (b *builder) agree(a *attempt) {
 	if rec.Output != k.Study.Output {
 		b.find(DigestDiffers, n.ID, k.Closed, "the output on record is %s, and the history says %s", rec.Output, k.Study.Output)
 	}
+}
+
+// answeredBy is an execution in words.
+func answeredBy(r *record.Reused) string {
+	if r == nil {
+		return "its own execution"
+	}
+	return fmt.Sprintf("execution %d of call %s of run %s", r.Execution, r.Call, r.ID)
 }

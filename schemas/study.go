@@ -22,8 +22,8 @@ type Study struct {
 	Seeds    Seeds            `json:"seeds,omitempty"` // call if the file says nothing
 	Limits   Limits           `json:"limits"`
 	Policy   Policy           `json:"policy,omitzero"`
-	Reuse    Reuse            `json:"reuse,omitempty"` // never if the file says nothing
-	Result   json.RawMessage  `json:"result"`          // JSON Schema, draft-07, of an object
+	Reuse    Reuse            `json:"reuse,omitzero"` // of bitwise calls, from the run's ancestry, if the file says nothing
+	Result   json.RawMessage  `json:"result"`         // JSON Schema, draft-07, of an object
 	Accept   []Condition      `json:"accept,omitempty"`
 
 	Isolation Isolation `json:"isolation,omitempty"` // the least that every command needs
@@ -113,16 +113,6 @@ const (
 	KeepCopy      Keep = "copy"      // its bytes, in the store
 	KeepReference Keep = "reference" // its place; hashed there, and again on use
 	KeepDigest    Keep = "digest"    // its digest alone
-)
-
-// Reuse says from which runs a call that was carried out before may be answered.
-type Reuse string
-
-// The ways to reuse.
-const (
-	ReuseNever    Reuse = "never"
-	ReuseAncestry Reuse = "ancestry" // the runs this one was forked from
-	ReuseStore    Reuse = "store"    // every run of the store
 )
 
 // Planner says who proposes the calls. Exactly one of Model, Scripted and Plan is set.

@@ -97,6 +97,10 @@ func (a *app) root() *cobra.Command {
 		newImportCommand(a),
 		newKeygenCommand(a),
 		newVerifyCommand(a),
+		newReplayCommand(a),
+		newDiffCommand(a),
+		newForkCommand(a),
+		newWhyCommand(a),
 		newRevealCommand(a),
 	)
 	return root

@@ -76,6 +76,8 @@ func (p *textPrinter) Print(m message) {
 		p.shownAction(m)
 	case placed:
 		p.environment(m)
+	case whyMessage:
+		p.why(m)
 	case environmentDiff:
 		p.environmentDiff(m)
 	case writtenAction:
@@ -96,6 +98,12 @@ func (p *textPrinter) Print(m message) {
 		p.revealed(m)
 	case verdictMessage:
 		p.judged(m)
+	case replayMessage:
+		p.replayed(m)
+	case replayEnd:
+		p.replayEnd(m)
+	case diffMessage:
+		p.diff(m.Diff)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:

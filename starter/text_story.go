@@ -34,6 +34,9 @@ func (p *textPrinter) event(m message) {
 		for _, in := range e.Inputs {
 			p.input(in)
 		}
+		if e.Fork != nil {
+			p.fork(e.ID, e.Fork)
+		}
 	case follow.Proposal:
 		p.proposal(e)
 	case follow.Judged:
@@ -96,11 +99,16 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 		for _, c := range e.Calls {
 			if c.Decision == schemas.Refused {
 				p.line(p.warn, "⊘", c.ID, c.Action, "refused by "+gates(c.Refusals))
+			} else if words := ownWords(c.Own); words != "" {
+				p.line(unstyled, "=", c.ID, c.Action, words)
 			}
 		}
 		return
 	}
 	facts := []string{e.Model, duration(e.Seconds)}
+	if !e.Recorded.IsZero() {
+		facts = []string{"as on record; nobody was asked"}
+	}
 	if n := e.Usage.Total(); n > 0 {
 		facts = append(facts, count(n, "token"))
 	}
@@ -155,7 +163,9 @@ func (p *textPrinter) call(c follow.Call) {
 	}
 	if c.Decision == schemas.Refused {
 		p.mark(p.warn, "⊘", c.ID, "refused by "+gates(c.Refusals), reasons(c.Refusals))
+		return
 	}
+	p.own(c.ID, c.Own)
 }
 
 func gates(refusals []follow.Refusal) string {
@@ -223,6 +233,9 @@ func (p *textPrinter) attempt(e follow.Attempt) {
 	if e.Adopted {
 		how += ", begun by an earlier attempt"
 	}
+	if e.Reused != nil {
+		how = reusedWords(e.Reused) + ", which took " + duration(e.SavedSeconds)
+	}
 	if e.Error != nil && e.Error.Type != workflows.TypeCancelled {
 		how += ": " + e.Error.Type
 	}
@@ -238,6 +251,9 @@ func (p *textPrinter) attempt(e follow.Attempt) {
 		}
 	}
 	p.mark(style, glyph, e.Call, how, more)
+	for _, over := range e.PassedOver {
+		p.block(moreColumn, passedOverWords(over), p.warn)
+	}
 	for _, a := range e.Artifacts {
 		p.printf("%s%s  %s\n", moreColumn, a.Name, p.dim.Render(fmt.Sprintf("%s, sha256:%s…", size(a.Size), a.Digest.Short())))
 	}
@@ -296,6 +312,9 @@ func (p *textPrinter) end(e follow.End) {
 	p.fact("work", strings.Join([]string{count(n.Steps, "step"), calls, attempts, tokens}, " · "))
 	p.fact("time", fmt.Sprintf("%s: model %s · actions %s · waiting %s · R-LAM %s",
 		duration(c.Wall), spent(c.Model), spent(c.Actions), spent(c.Waiting), spent(c.Engine)))
+	if n.Reused > 0 {
+		p.fact("reused", fmt.Sprintf("%d of %s, and nothing was executed for them: saved %s", n.Reused, count(n.Calls, "call"), spent(e.Saved)))
+	}
 	p.fact("record", sealedWords(e))
 	if e.URL != "" {
 		p.printf("%s%s\n", p.dim.Render("UI      "), e.URL) // not broken: people copy it

@@ -1,10 +1,6 @@
 package record
 
-import (
-	"encoding/json"
-
-	"rlam/internal/canon"
-)
+import "rlam/internal/canon"
 
 // Run is the genesis of a run: everything it depends on, pinned by digest.
 type Run struct {
@@ -19,8 +15,8 @@ type Run struct {
 	Models  []string     `json:"models"`  // who is asked, in order
 	Gates   []Gate       `json:"gates"`
 
-	Parent  canon.Digest    `json:"parent"`            // of a fork: the record it continues from
-	Changes json.RawMessage `json:"changes,omitempty"` // of a fork: what was changed
+	Parent  canon.Digest `json:"parent"`            // of a fork: the record it continues from
+	Changes *Changes     `json:"changes,omitempty"` // of a fork: what was changed
 
 	Reproduces *Reproduced `json:"reproduces,omitempty"` // of a run that executes another one's calls again
 }
@@ -101,6 +97,9 @@ type Proposal struct {
 	Turn    Turn         `json:"turn"`
 	Last    *Last        `json:"last,omitempty"`    // of a last turn: why no other may follow
 	Elapsed string       `json:"elapsed,omitempty"` // how long the run had taken when it was judged: the one fact that the chain doesn't tell
+	// Recorded is, of a fork, the step of the run it continues whose proposal this one
+	// repeats: nobody was asked, and request, answer and model are those of then.
+	Recorded canon.Digest `json:"recorded,omitzero"`
 }
 
 // Last is the limit that made a turn the last one, in which the planner could only
@@ -158,6 +157,12 @@ type Call struct {
 	Seed     *uint64      `json:"seed,omitempty"` // that the plan gave the call; else the study derives one
 	Verdicts []Verdict    `json:"verdicts"`
 	Decision string       `json:"decision"` // admitted, refused or deferred
+
+	// Of a fork's calls that repeat those of the run it continues:
+	Edited   []string  `json:"edited,omitempty"`   // pointers into the parameters, of what a person changed
+	Kept     *Kept     `json:"kept,omitempty"`     // not carried out
+	Asserted *Asserted `json:"asserted,omitempty"` // besides Kept: a person's output in place of the one that was computed
+	Anew     string    `json:"anew,omitempty"`     // why it is not kept: see [AnewEdited] and what follows it
 }
 
 // Use is a data edge: the value at At came from a pointer into the output of From.
@@ -240,11 +245,37 @@ type AttemptRecord struct {
 	Environment canon.Digest  `json:"environment"`
 	Isolation   string        `json:"isolation"`
 	Binding     canon.Digest  `json:"binding,omitzero"` // that ran, of an action with several
+	// Reused says whose execution answered the call: then nothing was executed, and all
+	// that the attempt left, but for its times, is that execution's.
+	Reused     *Reused      `json:"reused,omitempty"`
+	PassedOver []PassedOver `json:"passed_over,omitempty"` // executions that would have answered, and couldn't
 }
 
-// Execution is the body of a call's outcome in the journal.
+// Reused is an execution that answered a call from the record.
+type Reused struct {
+	Key       canon.Digest `json:"key"` // of all that was equal: see package reuse
+	Run       canon.Digest `json:"run"` // the record of the run that it was executed in
+	ID        string       `json:"id"`  // the workflow ID of that run
+	Proposal  canon.Digest `json:"proposal"`
+	Call      string       `json:"call"`
+	Execution int          `json:"execution"` // number in that call's journal
+	Started   string       `json:"started"`   // the execution's times
+	Ended     string       `json:"ended"`
+}
+
+// PassedOver is an execution that was equal in all that counts, and whose outcome can't be
+// had any more.
+type PassedOver struct {
+	Reused
+	Problem string       `json:"problem"`       // missing, corrupt or unfit: see docs/store-format.md
+	What    canon.Digest `json:"what,omitzero"` // of what is missing or corrupt
+}
+
+// Execution is the body of a call's outcome in the journal. Of a call that was answered
+// from the record, it is a blob of canonical JSON, and no journal has it.
 type Execution struct {
 	Started     string       `json:"started"`
+	Ended       string       `json:"ended,omitempty"`  // of an answer from the record; else the outcome has it
 	Binding     canon.Digest `json:"binding,omitzero"` // that ran, of an action with several
 	Output      Ref          `json:"output"`
 	Artifacts   []Artifact   `json:"artifacts"`
@@ -252,6 +283,9 @@ type Execution struct {
 	Error       *Error       `json:"error,omitempty"`
 	Environment canon.Digest `json:"environment"`
 	Isolation   string       `json:"isolation"`
+
+	Reused     *Reused      `json:"reused,omitempty"`
+	PassedOver []PassedOver `json:"passed_over,omitempty"`
 }
 
 // TurnOutcome is the body of a planner turn's outcome in the journal.
@@ -313,9 +347,10 @@ const (
 // Counters are what the limits bound.
 type Counters struct {
 	Steps    int   `json:"steps"`
-	Calls    int   `json:"calls"`    // dispatched: admitted, or deferred to Judge
-	Refused  int   `json:"refused"`  // calls and results that a gate refused
-	Attempts int   `json:"attempts"` // losses apart
+	Calls    int   `json:"calls"`            // dispatched: admitted, or deferred to Judge
+	Refused  int   `json:"refused"`          // calls and results that a gate refused
+	Attempts int   `json:"attempts"`         // losses apart, and calls that the record answered
+	Reused   int   `json:"reused,omitempty"` // calls that the record answered
 	Losses   int   `json:"losses"`
 	Repairs  int   `json:"repairs"` // proposals in a row of which nothing could be dispatched
 	Usage    Usage `json:"usage"`

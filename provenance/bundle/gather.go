@@ -218,8 +218,13 @@ func (g *gathering) pins(r *record.Run) {
 	for _, in := range r.Inputs {
 		g.input(in)
 	}
-	for _, d := range digestsIn(r.Changes) {
-		g.content(d, use{role: RoleReason, name: "change"})
+	if c := r.Changes; c != nil {
+		for _, e := range c.Edits {
+			g.content(e.Value, use{role: RoleReason, name: "change"})
+		}
+		if !c.Instruct.IsZero() {
+			g.content(c.Instruct, use{role: RoleReason, name: "change"})
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type Run struct {
 	Started   time.Time    `json:"started"`
 	// Inputs are what the run starts from; none where the store can't be read.
 	Inputs []record.Input `json:"inputs,omitempty"`
+	Fork   *Fork          `json:"forked_from,omitempty"`
 }
 
 // Refusal is why a gate refused.
@@ -63,6 +64,9 @@ type Proposal struct {
 	Seconds  float64           `json:"seconds"`
 	Head     canon.Digest      `json:"head"`
 	At       time.Time         `json:"at"`
+	// Recorded is, of a fork, the step of the run it continues that this turn repeats:
+	// nobody was asked.
+	Recorded canon.Digest `json:"recorded,omitzero"`
 }
 
 // Call is a proposed call with its verdict.
@@ -75,6 +79,17 @@ type Call struct {
 	After    []string         `json:"after,omitempty"`
 	Decision schemas.Decision `json:"decision"`
 	Refusals []Refusal        `json:"refusals,omitempty"`
+	Own      Own              `json:"fork,omitzero"`
+}
+
+// Own is what sets a fork's call apart from that of the run it continues, where it
+// repeats one.
+type Own struct {
+	Kept     record.CallStatus `json:"kept,omitempty"`     // how it ended there; it was not carried out here
+	Edited   []string          `json:"edited,omitempty"`   // pointers to what a person changed in the parameters
+	Asserted []string          `json:"asserted,omitempty"` // pointers to what a person changed in the output
+	Output   Value             `json:"output,omitzero"`    // of Asserted: all of it
+	Anew     string            `json:"anew,omitempty"`     // why it is not kept: edited, params, follows CALL, action, seed, unfinished or refused
 }
 
 // Judged is the verdict on a call that had to wait for what it refers to.
@@ -107,8 +122,15 @@ type Attempt struct {
 	Artifacts []record.Artifact    `json:"artifacts,omitempty"`
 	Adopted   bool                 `json:"adopted,omitempty"` // the outcome of an execution that an earlier attempt began
 	Execution int                  `json:"execution,omitempty"`
-	Seconds   float64              `json:"seconds"`
-	At        time.Time            `json:"at"`
+	// Reused is whose execution answered the call, where nothing was executed, and
+	// SavedSeconds how long that had taken.
+	Reused       *record.Reused `json:"reused,omitempty"`
+	SavedSeconds float64        `json:"saved_seconds,omitempty"`
+	// PassedOver are executions that would have answered, and couldn't be read any more.
+	PassedOver []record.PassedOver `json:"passed_over,omitempty"`
+
+	Seconds float64   `json:"seconds"`
+	At      time.Time `json:"at"`
 }
 
 // Error is a failure. Type is stable; Message is for people.
@@ -181,7 +203,8 @@ type End struct {
 	Reason   string          `json:"reason,omitempty"`
 	Head     canon.Digest    `json:"head"` // the seal; of a run without one, what the last completed Plan returned
 	Counters record.Counters `json:"counters"`
-	Failed   int             `json:"failed_attempts"` // of calls, losses apart
+	Failed   int             `json:"failed_attempts"`         // of calls, losses apart
+	Saved    float64         `json:"saved_seconds,omitempty"` // that reused executions had taken
 	Cost     Cost            `json:"cost"`
 	URL      string          `json:"url,omitempty"`
 	Next     []string        `json:"next,omitempty"` // commands to try

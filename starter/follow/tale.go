@@ -40,7 +40,9 @@ type tale struct {
 	counters record.Counters // of the newest proposal
 	attempts int             // since then
 	losses   int
+	reused   int
 	failed   int
+	saved    float64 // seconds
 	end      *End
 	next     string // Temporal run that it continued as
 }
@@ -161,8 +163,11 @@ func (t *tale) started(ctx context.Context, e *historypb.HistoryEvent, at time.T
 			return err
 		}
 	}
-	inputs, unread := t.contents.inputs(ctx, in.Run)
-	r.Inputs = inputs
+	rec, unread := t.contents.pinned(ctx, in.Run)
+	if unread == nil {
+		r.Inputs = rec.Inputs
+		r.Fork, unread = t.contents.fork(ctx, rec)
+	}
 	t.tell(r)
 	t.unreadable(unread)
 	return nil

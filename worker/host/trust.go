@@ -34,4 +34,3 @@ func CheckTrust(ctx context.Context, s store.Store, run ListedRun, t Trust) erro
 	}
 	return &UntrustedError{ID: run.Record.ID}
 }
-
