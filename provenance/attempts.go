@@ -3,6 +3,8 @@ package provenance
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -188,6 +190,7 @@ func (b *builder) reused(c *call, a *attempt) {
 // data joins values to where they were taken from: by the references that are on record,
 // and by the handles that stand in them.
 func (b *builder) data() {
+	referred := map[string][]string{} // by a value's id, the places that a reference stood in
 	for _, p := range b.pending {
 		source := b.source(p.use, p.branch)
 		if source == nil && !p.followed() {
@@ -199,6 +202,7 @@ func (b *builder) data() {
 		}
 		e := b.g.Join(graph.Derived, p.from, source)
 		e.At, e.Pointer = p.use.At, p.use.Pointer
+		referred[p.from.ID] = append(referred[p.from.ID], p.use.At)
 		if p.use.From == schemas.InputSource {
 			e.Pointer = ""
 		}
@@ -214,7 +218,7 @@ func (b *builder) data() {
 	}
 	for _, n := range b.g.Nodes {
 		if n.Kind == graph.Value && (n.Role == "params" || n.Role == "result") {
-			b.handles(n, taken)
+			b.handles(n, taken, referred[n.ID])
 		}
 	}
 }
@@ -239,8 +243,9 @@ func (b *builder) source(u record.Use, branch string) *graph.Node {
 }
 
 // handles joins a value to the artifacts whose handles stand in it. One that came by a
-// reference is of the call that was referred to; any other, the planner typed.
-func (b *builder) handles(n *graph.Node, taken map[string]bool) {
+// reference is of the call that was referred to, if that made it; any other, the planner
+// typed.
+func (b *builder) handles(n *graph.Node, taken map[string]bool, referred []string) {
 	var raw json.RawMessage
 	if err := record.OpenContent(b.ctx, b.e.Store, n.Digest, &raw); err != nil {
 		if n.Origin.IsZero() {
@@ -262,6 +267,9 @@ func (b *builder) handles(n *graph.Node, taken map[string]bool) {
 		}
 		if from == nil || through == "" && from.Role == "input" {
 			continue // no artifact of this run, or joined to the input already
+		}
+		if slices.ContainsFunc(referred, func(at string) bool { return strings.HasPrefix(h.at+"/", at+"/") }) {
+			through = ""
 		}
 		e := b.g.Join(graph.Derived, n, from)
 		e.At, e.Through = h.at, through

@@ -9,10 +9,6 @@ import (
 	"rlam/internal/store"
 )
 
-// ErrWithheld is the error of a store that knows of bytes that they were left out on
-// purpose.
-var ErrWithheld = errors.New("withheld")
-
 // Metric is a share of what was counted. A Total of 0 says that there was nothing to count.
 type Metric struct {
 	Good    int      `json:"numerator"`
@@ -103,6 +99,10 @@ func (t *Trace) Measure(ctx context.Context, s store.Store, replayed Replayed) (
 	return m, nil
 }
 
+// ErrWithheld is the error of a store that knows of a content that it was left out on
+// purpose.
+var ErrWithheld = errors.New("withheld")
+
 // damage is what is wrong with the bytes of a digest; "" if nothing is.
 func damage(ctx context.Context, s store.Store, c Content) (string, error) {
 	r, err := s.Get(ctx, c.Digest)
@@ -113,7 +113,7 @@ func damage(ctx context.Context, s store.Store, c Content) (string, error) {
 	var corrupt *store.CorruptError
 	switch {
 	case errors.Is(err, ErrWithheld):
-		return "it was left out on purpose", nil
+		return "its bytes were withheld", nil
 	case errors.Is(err, store.ErrNotFound):
 		return "its bytes are not in the store", nil
 	case errors.As(err, &corrupt):

@@ -101,6 +101,7 @@ func (a *app) root() *cobra.Command {
 		newDiffCommand(a),
 		newForkCommand(a),
 		newWhyCommand(a),
+		newLineageCommand(a),
 		newRevealCommand(a),
 	)
 	return root

@@ -110,6 +110,8 @@ func (p *textPrinter) Print(m message) {
 		p.reproduced(m)
 	case importedMessage:
 		p.imported(m)
+	case lineageMessage:
+		p.lineage(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:

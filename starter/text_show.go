@@ -26,6 +26,9 @@ func (p *textPrinter) standing(m standingMessage) {
 	for _, l := range m.Leftovers {
 		p.block(callColumn+p.warn.Render("?")+" ", leftoverWords(l, m.Open), unstyled)
 	}
+	if m.Imported != "" {
+		p.block("\n", "This run is "+m.Imported+".", unstyled)
+	}
 	if !m.Open {
 		return
 	}

@@ -34,7 +34,7 @@ type forger struct {
 }
 
 func forge(t *testing.T, file []byte) *forger {
-	f := &forger{t: t, files: unpacked(t, file)}
+	f := &forger{t: t, files: bagOf(t, file)}
 	if err := json.Unmarshal(f.files["data/bundle.json"], &f.index); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func (f *forger) file(key *attest.Key) []byte {
 	f.files["data/bundle.json"] = b
 	f.manifests()
 	f.sign(key)
-	return packed(f.t, f.files)
+	return zipped(f.t, f.files)
 }
 
 func (f *forger) manifests() {
@@ -138,7 +138,7 @@ func (f *forger) sign(key *attest.Key) {
 		return
 	}
 	path := filepath.Join(f.t.TempDir(), "run.zip")
-	if err := os.WriteFile(path, packed(f.t, f.files), 0o600); err != nil {
+	if err := os.WriteFile(path, zipped(f.t, f.files), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
 	b, err := bundle.Open(f.t.Context(), path, bundle.Limits{})
@@ -369,9 +369,9 @@ func TestSignatures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			files := unpacked(t, genuine)
+			files := bagOf(t, genuine)
 			c.change(files)
-			file := packed(t, files)
+			file := zipped(t, files)
 			verdict, checks := verified(t, file, key.Public())
 			if verdict.Result != verify.Refuted || verdict.Check != verify.Signature || !strings.Contains(fmt.Sprint(checks[verify.Signature].Faults), c.want) {
 				t.Errorf("%+v, want %q", verdict, c.want)

@@ -20,9 +20,9 @@ import (
 	"rlam/worker/host"
 )
 
-// exported runs a study and returns the run as exporters get it. How the run ends is the
+// recorded runs a study and returns the run as exporters get it. How the run ends is the
 // study's business.
-func exported(t *testing.T, l *lab.Lab, study string, set map[string]string) *export.Run {
+func recorded(t *testing.T, l *lab.Lab, study string, set map[string]string) *export.Run {
 	t.Helper()
 	run := l.Begin(study, set)
 	_ = run.Get(t.Context(), nil)
@@ -83,7 +83,7 @@ func TestCrate(t *testing.T) {
 			if p.act != nil {
 				actions = append(actions, executor.Typed("lab.measure", p.act))
 			}
-			run := exported(t, lab.New(t, actions...), p.study, p.set)
+			run := recorded(t, lab.New(t, actions...), p.study, p.set)
 			dir, c := crateOf(t, run)
 			failed := 0
 			for _, e := range c.Entities {

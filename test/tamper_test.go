@@ -21,8 +21,8 @@ import (
 	"rlam/worker/host"
 )
 
-// unpacked are the files of a bundle by their path in the bag.
-func unpacked(t testing.TB, file []byte) map[string][]byte {
+// bagOf are the files of a bundle by their path in the bag.
+func bagOf(t testing.TB, file []byte) map[string][]byte {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
 	if err != nil {
@@ -44,8 +44,8 @@ func unpacked(t testing.TB, file []byte) map[string][]byte {
 	return files
 }
 
-// packed is the reverse of unpacked.
-func packed(t testing.TB, files map[string][]byte) []byte {
+// zipped is the reverse of bagOf.
+func zipped(t testing.TB, files map[string][]byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
@@ -123,7 +123,7 @@ func seeded(t *testing.T) *rand.Rand {
 func TestFlippedFiles(t *testing.T) {
 	t.Parallel()
 	key := newSigner(t, attest.P256)
-	files := unpacked(t, bundled(t, mgh09(t), key))
+	files := bagOf(t, bundled(t, mgh09(t), key))
 	names := slices.Sorted(maps.Keys(files))
 	chance, dir := seeded(t), t.TempDir()
 	for i := range times(flips) {
@@ -136,7 +136,7 @@ func TestFlippedFiles(t *testing.T) {
 		b[at] ^= 1 << chance.IntN(8)
 		whole := files[name]
 		files[name] = b
-		c := firstFault(t, dir, packed(t, files), key.Public())
+		c := firstFault(t, dir, zipped(t, files), key.Public())
 		files[name] = whole
 		if c.State != verify.Failed || len(c.Faults) == 0 {
 			t.Errorf("%s, byte %d: not caught", name, at)
@@ -153,7 +153,7 @@ func TestFlippedArchives(t *testing.T) {
 	t.Parallel()
 	key := newSigner(t, attest.P256)
 	file := bundled(t, mgh09(t), key)
-	whole := unpacked(t, file)
+	whole := bagOf(t, file)
 	noted, slack := 0, 0
 	chance, dir := seeded(t), t.TempDir()
 	for range times(flips) {
@@ -164,7 +164,7 @@ func TestFlippedArchives(t *testing.T) {
 		case c.State == verify.Failed && len(c.Faults) > 0:
 		case len(c.Notes) == 1 && strings.Contains(c.Notes[0], fmt.Sprintf("From byte %d on", at)):
 			noted++ // a time, an attribute: no file changes
-		case c.State == verify.Passed && len(c.Notes) == 0 && maps.EqualFunc(whole, unpacked(t, file), bytes.Equal):
+		case c.State == verify.Passed && len(c.Notes) == 0 && maps.EqualFunc(whole, bagOf(t, file), bytes.Equal):
 			slack++ // one of the bits between two blocks of packed data, which stand for nothing
 		default:
 			t.Errorf("byte %d of %d, bit %d: not caught", at, len(file), bit)
