@@ -103,6 +103,7 @@ func (a *app) root() *cobra.Command {
 		newWhyCommand(a),
 		newLineageCommand(a),
 		newAncestryCommand(a),
+		newRevealCommand(a),
 	)
 	return root
 }

@@ -92,6 +92,8 @@ func (p *textPrinter) Print(m message) {
 		p.key(m)
 	case checkMessage:
 		p.check(m)
+	case writtenContent:
+		p.content(m)
 	case revealMessage:
 		p.revealed(m)
 	case verdictMessage:

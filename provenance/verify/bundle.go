@@ -30,7 +30,15 @@ func Open(ctx context.Context, path string, l bundle.Limits) (*bundle.Bundle, Ch
 	var gone *fs.PathError
 	switch {
 	case err == nil:
-		return b, Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}, nil
+		c := Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}
+		at, err := b.Layout(ctx)
+		if err != nil {
+			return nil, Check{}, errors.Join(err, b.Close())
+		}
+		if at >= 0 {
+			c.Notes = []string{fmt.Sprintf("From byte %d on it isn't laid out as R-LAM does it: another program packed it again, or a time or an attribute in it was changed. No file depends on that.", at)}
+		}
+		return b, c, nil
 	case ctx.Err() != nil:
 		return nil, Check{}, err
 	case errors.As(err, &format):
