@@ -61,7 +61,7 @@ type exportOptions struct {
 	runID   string // of history
 	metrics bool   // of trace
 	bundle  bundleOptions
-	content bool   // of otlp
+	content bool // of otlp
 }
 
 func newExportCommand(a *app) *cobra.Command {

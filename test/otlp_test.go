@@ -130,7 +130,7 @@ func valueText(v *commonpb.AnyValue) string {
 // TestTraces reads the traces of the newcomer's run as a collector would.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	run := exported(t, lab.New(t), "../examples/mgh09/study.yaml", nil)
+	run := recorded(t, lab.New(t), "../examples/mgh09/study.yaml", nil)
 	raw, scope := tracesOf(t, run, otlp.Options{})
 	again, _ := tracesOf(t, run, otlp.Options{})
 	if !bytes.Equal(raw, again) {
@@ -189,7 +189,7 @@ var contentKeys = []string{
 // TestTracesWithContent looks for what was said, in the form of the conventions.
 func TestTracesWithContent(t *testing.T) {
 	t.Parallel()
-	run := exported(t, lab.New(t), "../examples/mgh09/study.yaml", nil)
+	run := recorded(t, lab.New(t), "../examples/mgh09/study.yaml", nil)
 	_, scope := tracesOf(t, run, otlp.Options{Content: true})
 	found := map[string]bool{}
 	var kinds []string
@@ -255,7 +255,7 @@ func TestTracesOfOtherEnds(t *testing.T) {
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			run := exported(t, lab.New(t, executor.Typed("lab.measure", busy(p.busy))), p.study, p.set)
+			run := recorded(t, lab.New(t, executor.Typed("lab.measure", busy(p.busy))), p.study, p.set)
 			_, scope := tracesOf(t, run, otlp.Options{Content: true})
 			failed, linked := 0, 0
 			for _, s := range scope.GetSpans() {

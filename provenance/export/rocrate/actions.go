@@ -226,6 +226,7 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 		case edge.Kind == graphs.Used && to.Role == "params":
 			all, err = c.values(to, t, input, "Parameters of "+what)
 			used = append(used, all...)
+			c.kept(e, to)
 		case edge.Kind == graphs.Used && to.Kind == graphs.Environment:
 			var where []ref
 			where, err = c.environment(to.Digest)
@@ -233,6 +234,7 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 		case edge.Kind == graphs.Generated && to.Role == "output":
 			all, err = c.values(to, t, output, "Output of "+what)
 			made = append(made, all...)
+			c.kept(e, to)
 		case edge.Kind == graphs.Generated && to.Kind == graphs.Artifact:
 			made = append(made, ref{c.artifact(to).id()})
 		}
@@ -249,17 +251,13 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 	e.set("result", unique(made))
 	e.set("description", c.told(t, n))
 	c.reported(e, n)
-	c.written(e, call, n)
 	return nil
 }
 
-// written links an attempt to the files that have its parameters and output as a whole.
-func (c *crate) written(e entity, call, n *graphs.Node) {
-	of := call.Call + branch(call.ID)
-	for _, at := range []place{{role: RoleParams, call: of}, {role: RoleOutput, call: of, attempt: n.N}} {
-		if f := c.byPlace[at]; f != nil {
-			e.link("subjectOf", fileID(f.Path))
-		}
+// kept links an attempt to the file that has a value of it as a whole.
+func (c *crate) kept(e entity, n *graphs.Node) {
+	if f := c.fileOf(placeOf(n), n.Digest); f != nil {
+		e.link("subjectOf", fileID(f.Path))
 	}
 }
 
