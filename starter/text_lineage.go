@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -142,6 +143,9 @@ func (t *tree) facts(i *lineage.Item) []string {
 			out = append(out, strings.Join(line, ", "))
 		}
 	}
+	if len(i.Edited) > 0 {
+		out = append(out, "a person put in "+strings.Join(places(i.Edited), ", "))
+	}
 	if i.Absent {
 		add("that run isn't at hand: nothing more is known of it here")
 	}
@@ -188,8 +192,22 @@ func (t *tree) facts(i *lineage.Item) []string {
 	return out
 }
 
+// places are JSON pointers for people, to whom the empty one says nothing.
+func places(pointers []string) []string {
+	out := slices.Clone(pointers)
+	for i, at := range out {
+		if at == "" {
+			out[i] = "all of it"
+		}
+	}
+	return out
+}
+
 // how is how a call ended, and after which attempts.
 func (t *tree) how(p *lineage.Process) string {
+	if p.Reused != "" {
+		return p.Status + " from the record, as " + p.Reused
+	}
 	if n := len(p.Before); n > 0 {
 		return fmt.Sprintf("%s at attempt %d after %s", p.Status, n+1, strings.Join(p.Before, ", "))
 	}
