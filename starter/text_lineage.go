@@ -53,7 +53,7 @@ func (t *tree) item(i *lineage.Item, first, rest string) {
 	}
 	style := t.p.dim
 	if i.By != nil && i.By.Failure != nil {
-		t.lines(stem, stem, i.By.Status+": "+i.By.Failure.Type+": "+i.By.Failure.Message, t.p.bad)
+		t.lines(stem, stem, strings.TrimSuffix(i.By.Status+": "+i.By.Failure.Type+": "+i.By.Failure.Message, ": "), t.p.bad)
 	}
 	for _, fact := range t.facts(i) {
 		t.lines(stem, stem, fact, style)
@@ -123,7 +123,7 @@ func (t *tree) name(i *lineage.Item) string {
 		return i.Name
 	case rest == "":
 		return kind + i.Pointer
-	case strings.Contains(number, "~"): // reset away
+	case kind == "result", strings.Contains(number, "~"): // a result that was refused; what was reset away
 		return i.ID + i.Pointer
 	}
 	return strings.TrimSuffix(call, "/judged") + "/" + kind + i.Pointer
