@@ -28,6 +28,7 @@ func TestInOrder(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	taken := 0
 	for range inOrder(ctx, in, 2, func(i int) int { return i }) {
 		if taken++; taken == 3 {
