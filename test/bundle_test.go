@@ -309,11 +309,13 @@ func imported(t *testing.T, raw []byte, run *export.Run) {
 		t.Fatal(err)
 	}
 	var untrusted *host.UntrustedError
-	if err := host.CheckTrust(t.Context(), s, listed[0], host.Trust{}); !errors.As(err, &untrusted) {
+	fork := host.ForkOptions{ID: "forked", Head: run.Trace.Head, At: 6}
+	if _, err := host.Fork(t.Context(), s, listed[0].Digest, fork); !errors.As(err, &untrusted) {
 		t.Errorf("bindings of a bundle may be executed: %v", err)
 	}
-	if err := host.CheckTrust(t.Context(), s, listed[0], host.Trust{Bundles: true}); err != nil {
-		t.Error(err)
+	fork.Trust.Bundles = true
+	if _, err := host.Fork(t.Context(), s, listed[0].Digest, fork); err != nil {
+		t.Errorf("who trusts a bundle can't fork its run: %v", err)
 	}
 	if done, err := bundle.Import(t.Context(), b, run.Store); err != nil || !done.Own {
 		t.Errorf("into the store that made it: %+v, %v", done, err)
