@@ -94,6 +94,7 @@ const (
 	RoleReason      Role = "reason" // of a verdict, of giving up, of a limit
 	RoleError       Role = "error"  // the detail of a failure
 	RoleResult      Role = "result"
+	RoleEdit        Role = "edit" // what a person changed or said in a fork
 	RoleJudgement   Role = "judgement"
 	RoleReused      Role = "reused" // what the record answered a call with
 	RoleTools       Role = "tools"  // that a model was offered
@@ -108,7 +109,7 @@ const (
 // without anybody's being able to guess at it.
 func (r Role) content() bool {
 	switch r {
-	case RolePrompt, RoleAnswer, RoleParams, RoleOutput, RoleReason, RoleError, RoleResult:
+	case RolePrompt, RoleAnswer, RoleParams, RoleOutput, RoleReason, RoleError, RoleResult, RoleEdit:
 		return true
 	}
 	return false

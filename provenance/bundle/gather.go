@@ -120,6 +120,9 @@ func (g *gathering) temporal(r *history.Run) error {
 		if !k.Study.Judgement.IsZero() {
 			g.judgement(k.Study.Judgement)
 		}
+		if r := k.Study.Reused; r != nil {
+			g.add(Blob{Digest: r.Answer, Role: RoleReused, Call: k.Study.Call, Attempt: k.Study.Attempt, Path: reusedDir + r.Answer.Hex() + ".json", MediaType: "application/json"})
+		}
 	}
 	for _, head := range heads {
 		if err := g.chain(head); err != nil {
@@ -158,7 +161,7 @@ func (g *gathering) chain(head canon.Digest) error {
 			g.content(rec.Result, use{role: RoleResult})
 			g.content(rec.Reason, use{role: RoleReason})
 		}
-		if err != nil {
+		if err = errors.Join(err, g.others(rec)); err != nil {
 			return err
 		}
 	}
@@ -218,14 +221,38 @@ func (g *gathering) pins(r *record.Run) {
 	for _, in := range r.Inputs {
 		g.input(in)
 	}
-	if c := r.Changes; c != nil {
-		for _, e := range c.Edits {
-			g.content(e.Value, use{role: RoleReason, name: "change"})
+}
+
+// others takes in the records of other runs that a record rests on, and what a person
+// changed.
+func (g *gathering) others(rec any) error {
+	var heads []canon.Digest
+	switch rec := rec.(type) {
+	case *record.Run:
+		if c := rec.Changes; c != nil {
+			heads = append(heads, c.Steps...)
+			g.content(c.Instruct, use{role: RoleEdit})
+			for _, e := range c.Edits {
+				g.content(e.Value, use{role: RoleEdit, name: e.Pointer, call: e.Call})
+			}
 		}
-		if !c.Instruct.IsZero() {
-			g.content(c.Instruct, use{role: RoleReason, name: "change"})
+		if rec.Reproduces != nil {
+			heads = append(heads, rec.Reproduces.Head)
+		}
+	case *record.Proposal:
+		heads = append(heads, rec.Recorded)
+		for _, call := range rec.Calls {
+			if call.Kept != nil {
+				heads = append(heads, call.Kept.Step)
+			}
 		}
 	}
+	for _, head := range heads {
+		if err := g.chain(head); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // binding takes in a binding and the files that it brings along.
@@ -383,6 +410,9 @@ func (g *gathering) call(call *record.Call) {
 		c.params = append(c.params, call.Params)
 	}
 	g.content(call.Params, use{role: RoleParams, call: call.ID})
+	if call.Asserted != nil {
+		g.content(call.Asserted.Output, use{role: RoleOutput, call: call.ID})
+	}
 	g.verdicts(c, call.ID, call.Verdicts)
 }
 
