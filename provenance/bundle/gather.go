@@ -410,6 +410,9 @@ func (g *gathering) step(s *record.Step) {
 			g.judgement(call.Judgement)
 		}
 		for _, a := range call.Attempts {
+			if !a.Answer.IsZero() {
+				g.add(Blob{Digest: a.Answer, Role: RoleReused, Call: call.ID, Attempt: a.N, Path: reusedDir + a.Answer.Hex() + ".json", MediaType: "application/json"})
+			}
 			g.execution(call.ID, a.N, record.Execution{
 				Binding: a.Binding, Output: record.Ref{Digest: a.Output}, Artifacts: a.Artifacts, Log: a.Log, Error: a.Error, Environment: a.Environment,
 			})

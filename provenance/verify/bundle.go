@@ -113,7 +113,7 @@ func what(role bundle.Role, name, call string, attempt int) string {
 		bundle.RoleStudy: "the study", bundle.RoleAction: "the schema of action", bundle.RoleBinding: "the binding of action", bundle.RoleScript: "the script",
 		bundle.RolePlanner: "the planner's file", bundle.RoleInput: "the input", bundle.RoleRecord: "a record", bundle.RolePrompt: "the prompt",
 		bundle.RoleAnswer: "the answer", bundle.RoleParams: "the parameters", bundle.RoleOutput: "the output", bundle.RoleReason: "the reason",
-		bundle.RoleError: "the detail of a failure", bundle.RoleResult: "the result", bundle.RoleJudgement: "a judgement", bundle.RoleTools: "the tools offered",
+		bundle.RoleError: "the detail of a failure", bundle.RoleResult: "the result", bundle.RoleJudgement: "a judgement", bundle.RoleReused: "what a call was answered with", bundle.RoleTools: "the tools offered",
 		bundle.RoleEnvironment: "an environment", bundle.RoleArtifact: "the artifact", bundle.RoleFile: "the file", bundle.RoleLog: "the log", bundle.RoleHistory: "a history",
 	}[role]
 	text = cmp.Or(text, string(role))
