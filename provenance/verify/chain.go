@@ -233,11 +233,16 @@ func (c *chaining) remade(d canon.Digest, s *record.Step) error {
 func (c *chaining) nameAll(l link) {
 	naming(reflect.ValueOf(l.rec).Elem(), "", func(field string, d canon.Digest) {
 		c.named[d] = true
-		if c.held(d) || strings.HasSuffix(field, "/facts") || strings.HasPrefix(field, "/turn/") || strings.Contains(field, "/from/") {
+		if c.held(d) || strings.HasSuffix(field, "/facts") || strings.HasPrefix(field, "/turn/") || elsewhere(field) {
 			return // facts follow from the chain, a turn's key is no blob, another run's records aren't this one's
 		}
 		c.unlisted = append(c.unlisted, Fault{File: c.paths(l.digest), Record: l.digest, Field: field, What: fmt.Sprintf("it names %s, which is neither here nor listed as left out", d)})
 	})
+}
+
+// elsewhere says whether a member of a record names what belongs to another run.
+func elsewhere(field string) bool {
+	return strings.Contains(field, "/from/") || strings.Contains(field, "/reused/") || strings.Contains(field, "/passed_over/")
 }
 
 // naming calls f for each digest in v, with a JSON pointer to it.
