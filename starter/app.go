@@ -102,6 +102,7 @@ func (a *app) root() *cobra.Command {
 		newForkCommand(a),
 		newWhyCommand(a),
 		newLineageCommand(a),
+		newAncestryCommand(a),
 		newRevealCommand(a),
 	)
 	return root
