@@ -42,7 +42,7 @@ func measured(t *testing.T) *export.Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exported(t, l.Host.Store, export.History{RunID: begun.GetRunID(), Protobuf: b})
+	return exportOf(t, l.Host.Store, export.History{RunID: begun.GetRunID(), Protobuf: b})
 }
 
 // pack writes a bundle, and returns its bytes.
@@ -84,7 +84,7 @@ func reread(t testing.TB, s store.Store, record canon.Digest) *export.Run {
 		}
 		histories = append(histories, export.History{RunID: id, Protobuf: b})
 	}
-	return exported(t, s, histories...)
+	return exportOf(t, s, histories...)
 }
 
 // unpacked are the files of an archive, and all their bytes.
