@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,11 @@ type chain struct {
 	sources   map[string]schemas.Source // by call id and by the planner's own id
 	artifacts map[string]bool           // handles that this run has seen
 	bytes     int64                     // of the artifacts that its calls made
+	began     time.Time                 // when the run was started
+	spent     schemas.Duration          // that the runs took which it continues, up to their last attempt
 	acted     time.Time                 // when the newest attempt ended
+	forked    int                       // the first step that is the run's own, of a fork
+	said      []planner.Message         // what a person said at a fork, and no request holds yet
 	prices    schemas.Prices
 	money     float64 // that the planner's answers cost
 	candidate int
@@ -40,9 +45,6 @@ func newChain(run *pinned) (*chain, error) {
 		sources:   map[string]schemas.Source{schemas.InputSource: run.inputs},
 		artifacts: map[string]bool{},
 		prices:    run.study.Study.Planner.Prices,
-	}
-	for _, in := range run.record.Inputs {
-		c.artifacts[in.Digest.String()] = true
 	}
 	if run.plan != nil {
 		return c, nil
@@ -64,7 +66,7 @@ type letter struct {
 
 // letter spells the conversation with a note at its end. It leaves c as it is.
 func (c *chain) letter(note string) (l letter, err error) {
-	l.fresh = planner.Noted(c.fresh, note)
+	l.fresh = planner.Noted(slices.Concat(c.fresh, c.said), note)
 	if l.window, err = c.window.With(l.fresh...); err != nil {
 		return l, err
 	}
@@ -78,6 +80,9 @@ func (c *chain) propose(d canon.Digest, p *record.Proposal, answer planner.Answe
 	c.step = p.Index + 1
 	c.candidate, c.model = p.Model.Candidate, p.Model.Answered
 	c.fresh = nil // it was sent with this request
+	if p.Recorded.IsZero() {
+		c.said = nil
+	}
 	c.open = c.counters.Calls
 	c.counters = afterProposal(c.counters, p)
 	c.open = c.counters.Calls - c.open
@@ -241,5 +246,5 @@ func (c *chain) forget(call record.Call) {
 
 // snapshot is a copy of what gates read, for use while the chain is back in the cache.
 func (c *chain) snapshot() *chain {
-	return &chain{head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
+	return &chain{began: c.began, spent: c.spent, head: c.head, step: c.step, open: c.open, counters: c.counters, bytes: c.bytes, money: c.money, sources: maps.Clone(c.sources), artifacts: maps.Clone(c.artifacts)}
 }

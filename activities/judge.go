@@ -84,7 +84,11 @@ func (a *Activities) addSiblings(ctx context.Context, c *chain, in workflows.Jud
 			return err
 		}
 		source := schemas.Source{Status: sourceStatus(out.Status)}
-		if n := len(out.Attempts); n > 0 && out.Status == record.CallCompleted {
+		if sibling.Kept != nil {
+			if source.Output, err = a.keptOutput(ctx, c, sibling); err != nil {
+				return err
+			}
+		} else if n := len(out.Attempts); n > 0 && out.Status == record.CallCompleted {
 			rec, err := a.attemptRecord(ctx, journal.CallKey(in.Proposal, out.ID), out.Attempts[n-1])
 			if err != nil {
 				return err

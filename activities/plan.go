@@ -129,42 +129,13 @@ func (a *Activities) unanswered(ctx context.Context, run *pinned, in journal.Int
 
 // propose judges an answer and appends the proposal's record.
 func (a *Activities) propose(ctx context.Context, run *pinned, c *chain, in workflows.PlanInput, intent journal.Intent, q *question, answer planner.Answer) (workflows.PlanResult, error) {
-	w := &proposalWriter{secret: run.secret}
-	p := &record.Proposal{
-		Kind: record.KindProposal, Parent: c.head, Index: in.Step, Request: q.digest, Answer: w.keep(answer),
-		Model: record.Model{
-			Asked: answer.Asked, Answered: answer.Answered, Fingerprint: answer.Fingerprint,
-			Scripted: run.scenario != nil, Candidate: in.Candidate,
-		},
-		Usage:   record.Usage(answer.Usage),
-		Outcome: string(answer.Outcome), Calls: []record.Call{},
-		Turn: record.Turn{Key: intent.Key, Execution: intent.N},
+	p, w, err := a.draft(ctx, run, c, in.Candidate, q, answer)
+	if err != nil {
+		return workflows.PlanResult{}, err
 	}
-	reason := ""
-	facts := a.facts(run, c)
-	p.Elapsed = time.Duration(facts.Counters.Elapsed).String()
-	if q.last() {
-		facts.LastTurn = q.turn.Limit
-		p.Last = &record.Last{Limit: q.turn.Limit, Reason: w.keep(q.turn.Reason)}
-	}
-	switch answer.Outcome {
-	case planner.OutcomeCalls:
-		for _, j := range a.gate.Judge(proposed(in.Step, answer.Calls), facts) {
-			p.Calls = append(p.Calls, w.call(run, j, answer.Calls[j.Position]))
-		}
-	case planner.OutcomeFinish:
-		j := a.gate.JudgeResult(answer.Finish, facts)
-		p.Result = &record.Result{Value: w.params(j), Uses: uses(j.Uses), Verdicts: w.verdicts(j.Verdicts), Decision: string(j.Decision), Partial: j.Partial}
-	case planner.OutcomeGiveUp:
-		reason = answer.GiveUp
-	default:
-		reason = planner.Repair(answer)
-	}
-	if reason != "" {
-		p.Reason = w.keep(reason)
-	}
+	p.Turn = record.Turn{Key: intent.Key, Execution: intent.N}
 	d, blob, err := record.Encode(p)
-	if err = errors.Join(w.err, err); err != nil {
+	if err != nil {
 		return workflows.PlanResult{}, err
 	}
 	body, err := canon.Marshal(record.TurnOutcome{Proposal: d, Usage: p.Usage, Asked: answer.Asked})
@@ -252,6 +223,10 @@ func (a *Activities) dispatchable(ctx context.Context, run *pinned, call record.
 	var err error
 	if c.Params, err = a.refOf(ctx, call.Params, known); err != nil {
 		return c, err
+	}
+	if call.Kept != nil {
+		c.Kept = call.Kept.Status
+		return c, nil
 	}
 	if c.Decision == schemas.Refused {
 		c.Note, err = a.note(ctx, call.Verdicts)

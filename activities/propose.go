@@ -42,6 +42,19 @@ func (w *proposalWriter) keep(v any) canon.Digest {
 	return ref.Digest
 }
 
+// text is a text that was kept.
+func (w *proposalWriter) text(d canon.Digest) string {
+	for _, blob := range w.blobs {
+		var kept struct {
+			Value string `json:"value"`
+		}
+		if canon.Sum(blob) == d && json.Unmarshal(blob, &kept) == nil {
+			return kept.Value
+		}
+	}
+	return ""
+}
+
 func (w *proposalWriter) call(run *pinned, j schemas.Judged, c planner.Call) record.Call {
 	rec := record.Call{
 		ID: j.ID, Name: j.Name, ToolCall: c.ToolCallID, Action: run.fullName(j.Action), Spec: j.Spec, Binding: j.Binding, Params: w.params(j),

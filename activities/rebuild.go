@@ -47,7 +47,7 @@ func (a *Activities) chainAt(ctx context.Context, run *pinned, head canon.Digest
 	if c := a.chains.take(head); c != nil {
 		return c, nil
 	}
-	links, err := record.Chain(ctx, a.cfg.Store, run.digest, head)
+	links, err := record.Lineage(ctx, a.cfg.Store, head)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,10 @@ func (a *Activities) chainAt(ctx context.Context, run *pinned, head canon.Digest
 	}
 	for _, l := range links {
 		switch rec := l.Record.(type) {
+		case *record.Run:
+			if err := c.begin(ctx, a, l.Digest, rec); err != nil {
+				return nil, err
+			}
 		case *record.Proposal:
 			if err := a.reread(ctx, c, l.Digest, rec); err != nil {
 				return nil, err

@@ -30,15 +30,27 @@ func Rejudge(ctx context.Context, s store.Store, run, head canon.Digest, g *sche
 	if r.chain, err = newChain(r.run); err != nil {
 		return nil, err
 	}
-	links, err := record.Chain(ctx, s, run, head)
+	links, err := record.Lineage(ctx, s, head)
 	if err != nil {
 		return nil, err
 	}
+	own := false // what comes before the run's own record was judged in another run
 	for _, l := range links {
 		switch rec := l.Record.(type) {
+		case *record.Run:
+			own = l.Digest == run
+			err = r.chain.begin(ctx, r.Activities, l.Digest, rec)
 		case *record.Proposal:
+			if !own {
+				err = r.reread(ctx, r.chain, l.Digest, rec)
+				break
+			}
 			err = r.proposal(ctx, l.Digest, rec)
 		case *record.Step:
+			if !own {
+				err = r.chain.close(ctx, r.Activities, r.run, l.Digest, rec)
+				break
+			}
 			err = r.step(ctx, l.Digest, rec)
 		}
 		if err != nil {
@@ -99,7 +111,9 @@ func (r *rejudging) proposal(ctx context.Context, d canon.Digest, p *record.Prop
 				return err
 			}
 		}
-		r.found = append(r.found, r.gate.Rejudge(calls, recorded, r.versions, f)...)
+		r.found = append(r.found, slices.DeleteFunc(r.gate.Rejudge(calls, recorded, r.versions, f), func(d schemas.Difference) bool {
+			return slices.ContainsFunc(p.Calls, func(c record.Call) bool { return c.ID == d.Call && c.Kept != nil }) // judged in another run
+		})...)
 	}
 	r.proposed = p
 	return r.reread(ctx, r.chain, d, p)
@@ -151,11 +165,11 @@ func (r *rejudging) step(ctx context.Context, d canon.Digest, s *record.Step) er
 func (r *rejudging) sibling(ctx context.Context, c *chain, ended record.CallRecord) error {
 	source := schemas.Source{Status: sourceStatus(ended.Status)}
 	if n := len(ended.Attempts); n > 0 && ended.Status == record.CallCompleted {
-		last := ended.Attempts[n-1]
-		if err := record.OpenContent(ctx, r.cfg.Store, last.Output, &source.Output); err != nil {
+		var err error
+		if source.Output, err = r.output(ctx, ended); err != nil {
 			return err
 		}
-		for _, a := range last.Artifacts {
+		for _, a := range ended.Attempts[n-1].Artifacts {
 			c.artifacts[a.Digest.String()] = true
 		}
 	}

@@ -196,7 +196,7 @@ func (p *pinned) seed(b *schemas.Bound, call record.Call) *uint64 {
 func (a *Activities) facts(run *pinned, c *chain) schemas.Facts {
 	used := schemas.Counters{
 		Steps: c.counters.Steps, Calls: c.counters.Calls, Attempts: c.counters.Attempts, Tokens: c.counters.Usage.Total(),
-		Money: c.money, Bytes: c.bytes, Repairs: c.counters.Repairs, Elapsed: elapsed(run, time.Now()),
+		Money: c.money, Bytes: c.bytes, Repairs: c.counters.Repairs, Elapsed: c.elapsed(time.Now()),
 	}
 	return schemas.Facts{
 		Study: run.study, Actions: run.actions, Sources: c.sources,
@@ -226,14 +226,10 @@ func (a *Activities) open(ctx context.Context, in workflows.OpenInput) (workflow
 		return workflows.State{}, err
 	}
 	defer a.chains.put(c)
-	started, err := time.Parse(time.RFC3339Nano, run.record.Started)
-	if err != nil {
-		return workflows.State{}, fmt.Errorf("reading when the run was started: %w", err)
-	}
 	study := run.study.Study
 	return workflows.State{
 		Title: study.Title, Step: c.step, Counters: c.counters, Limits: study.Limits,
-		Deadline: started.Add(time.Duration(study.Limits.WallTime)),
+		Deadline: c.began.Add(time.Duration(study.Limits.WallTime - c.spent)),
 		Retry:    study.Planner.Attempts, Models: run.record.Models, Candidate: c.candidate,
 		LastTurn: run.plan == nil,
 	}, nil

@@ -25,12 +25,20 @@ func (a *Activities) observe(ctx context.Context, call record.CallRecord) (plann
 	if o.Verdicts, err = a.refusals(ctx, call.Verdicts); err != nil {
 		return o, err
 	}
+	if o.Note, o.Params, err = a.hand(ctx, call.Call); err != nil {
+		return o, err
+	}
 	if len(call.Attempts) == 0 {
-		return o, nil
+		o.Output, err = a.output(ctx, call) // a person's, or none
+		return o, err
 	}
 	last := call.Attempts[len(call.Attempts)-1]
 	arts := last.Artifacts
 	switch {
+	case call.Asserted != nil:
+		if o.Output, err = a.output(ctx, call); err != nil {
+			return o, err
+		}
 	case !last.Output.IsZero():
 		if err := record.OpenContent(ctx, a.cfg.Store, last.Output, &o.Output); err != nil {
 			return o, err
@@ -45,6 +53,9 @@ func (a *Activities) observe(ctx context.Context, call record.CallRecord) (plann
 		o.Error = &planner.ObservedError{Type: f.Type, Message: f.Message, Stderr: f.Stderr, Partial: f.Partial}
 	}
 	for _, art := range arts {
+		if art.Name == wholeOutput && call.Asserted != nil {
+			continue // it is of the output that was computed
+		}
 		if art.Name == wholeOutput {
 			o.Whole = art.Digest.String()
 			continue
@@ -68,6 +79,14 @@ func (a *Activities) stepRecord(ctx context.Context, proposal canon.Digest, p *r
 		call := p.Calls[i]
 		if out.ID != call.ID {
 			return nil, fmt.Errorf("step %d: outcome %d is of call %s, want %s", p.Index, i, out.ID, call.ID)
+		}
+		if call.Kept != nil {
+			kept, err := a.standing(ctx, call)
+			if err != nil {
+				return nil, fmt.Errorf("call %s: %w", call.ID, err)
+			}
+			s.Calls = append(s.Calls, kept)
+			continue
 		}
 		rec := record.CallRecord{Call: call, Judgement: out.Judgement, Status: out.Status, Attempts: make([]record.AttemptRecord, 0, len(out.Attempts))}
 		if !out.Judgement.IsZero() {

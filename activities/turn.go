@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"rlam/activities/planner"
 	"rlam/internal/canon"
@@ -20,6 +19,7 @@ type question struct {
 	model  string
 	window *planner.Window // with what is sent; nil for a plan
 	turn   schemas.Turn
+	again  *again // of a fork: the step that is repeated, instead of asking
 	send   func(context.Context) (planner.Answer, error)
 }
 
@@ -29,6 +29,9 @@ func (q *question) last() bool { return q.turn.Allowance == schemas.AskLast }
 // ask spells the question to one candidate of the study's planner, if the run's limits
 // leave it a turn.
 func (a *Activities) ask(ctx context.Context, run *pinned, c *chain, in workflows.PlanInput) (*question, error) {
+	if step, ok := run.again(c); ok {
+		return a.again(ctx, run, c, step)
+	}
 	if run.plan != nil {
 		return &question{model: planner.PlanModel, send: func(context.Context) (planner.Answer, error) {
 			return planner.NextPlan(run.plan, seen(c))
@@ -77,7 +80,7 @@ func (a *Activities) ask(ctx context.Context, run *pinned, c *chain, in workflow
 	q := &question{digest: ref.Digest, blobs: [][]byte{blob}, model: model, window: l.window, turn: turn, send: func(ctx context.Context) (planner.Answer, error) {
 		return a.cfg.Models.Client.Complete(ctx, req, body)
 	}}
-	if c.step == 1 {
+	if c.head == run.digest {
 		q.blobs = append(q.blobs, run.toolsBlob)
 	}
 	return q, nil
@@ -88,7 +91,7 @@ func (a *Activities) ask(ctx context.Context, run *pinned, c *chain, in workflow
 // the same. The first turn is told by the system message.
 func (a *Activities) compose(run *pinned, c *chain, in workflows.PlanInput, model string) (letter, schemas.Turn, error) {
 	facts := a.facts(run, c)
-	facts.Counters.Elapsed = elapsed(run, c.acted)
+	facts.Counters.Elapsed = c.elapsed(c.acted)
 	facts.LastTurn = in.Limit
 	note, longest := "", run.study.Study.Planner.MaxTokens
 	if c.step > 1 {
@@ -115,15 +118,6 @@ func (a *Activities) compose(run *pinned, c *chain, in workflows.PlanInput, mode
 	}
 	turn.Answer = again.Answer
 	return l, turn, nil
-}
-
-// elapsed is how long the run had taken at a time; nothing before its start.
-func elapsed(run *pinned, at time.Time) schemas.Duration {
-	started, err := time.Parse(time.RFC3339Nano, run.record.Started)
-	if err != nil {
-		return 0
-	}
-	return schemas.Duration(max(0, at.Sub(started)).Round(time.Millisecond))
 }
 
 // seen is what has come of a plan's calls, by the plan's own ids.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -90,6 +91,13 @@ func parseStudy(file string, text []byte) (*LoadedStudy, Problems) {
 	l.facts = l.Study.facts()
 	l.partial = sync.OnceValues(func() (*Schema, error) { return Compile(withoutRequired(l.Study.Result)) })
 	return l.seal(file)
+}
+
+// ReadDocument reads a YAML file, or a JSON file by its name, as JSON: a part of a study
+// that stands in a file of its own. What it may hold is not checked.
+func ReadDocument(file string, text []byte) (json.RawMessage, Problems) {
+	s := parse(file, text)
+	return s.json.Bytes(), s.problems.Sorted()
 }
 
 // ReadStudy prepares a study that comes from a record, as its JSON.
@@ -209,6 +217,10 @@ func (d *document) narrowings(actions []Listed) map[string]*narrowing {
 	}
 	return out
 }
+
+// Check reports what a study says about these actions that they don't bear out, such as
+// a rule of its policy that multiplies a text. They need not be all that it lists.
+func (l *LoadedStudy) Check(actions map[string]*Bound) Problems { return l.check(actions, false) }
 
 // check reports what a study says about actions that those actions don't bear out. If
 // not all of the listed actions are known, nothing is said of those that are missing.

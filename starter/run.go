@@ -22,15 +22,12 @@ import (
 
 // runOptions are the flags of run.
 type runOptions struct {
-	set       []string
-	model     string
-	actions   []string
-	id        string
-	store     string
-	taskQueue string
-	noWorker  bool
-	detach    bool
-	idle      time.Duration
+	set     []string
+	model   string
+	actions []string
+	id      string
+	store   string
+	carry   carryOptions
 }
 
 func newRunCommand(a *app) *cobra.Command {
@@ -57,9 +54,7 @@ told on stderr. With --json, all of it is JSON lines on stdout, the last of them
 	f.StringArrayVar(&o.actions, "actions", nil, "`DIR` with action files (or one file) to allow beside the study's (repeatable)")
 	f.StringVar(&o.id, "id", "", "the run's `ID`; one is made from the study's name by default")
 	f.StringVar(&o.store, "store", "", "`DIR` of the store; $RLAM_STORE or $RLAM_HOME/store by default")
-	f.StringVar(&o.taskQueue, "task-queue", "", "`NAME` of the task queue of a worker of your own, which must serve it; implies --no-worker")
-	f.BoolVar(&o.noWorker, "no-worker", false, "run no worker in this process")
-	addDetachFlags(c, &o.detach, &o.idle)
+	o.carry.addFlags(c)
 	return c
 }
 
@@ -91,7 +86,7 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.taskQueue == "" && !o.noWorker {
+	if !o.carry.elsewhere() {
 		if err := checkMachine(ctx, a, study, o.actions); err != nil {
 			return err
 		}
@@ -109,37 +104,11 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	launch := host.LaunchOptions{
-		ID: o.id, TaskQueue: o.taskQueue, StoreDir: dir, Actions: o.actions, SearchAttributes: c.searchAttributes(ctx),
-	}
-	if launch.TaskQueue == "" {
-		launch.TaskQueue = host.DefaultTaskQueue(dir)
-	}
-	log := ""
-	switch {
-	case o.detach:
-		if log, err = c.background(ctx, launch.TaskQueue, dir, o.idle); err != nil {
-			return err
-		}
-	case o.taskQueue == "" && !o.noWorker:
-		h, err := c.startWorker(launch.TaskQueue, dir, 0)
-		if err != nil {
-			return err
-		}
-		defer h.Stop()
-	}
-	run, err := launchAs(ctx, c, s, study, launch)
-	if err != nil {
-		return err
-	}
-	if o.detach {
-		a.printer.Print(c.launched(run.GetID(), run.GetRunID(), log))
-		return nil
-	}
-	if served, err := c.served(ctx, launch.TaskQueue); err == nil && !served && (o.noWorker || o.taskQueue != "") {
-		a.notef("No worker serves task queue %s yet; the run waits for one.", launch.TaskQueue)
-	}
-	return c.attach(ctx, run.GetID(), run.GetRunID(), s)
+	launch := host.LaunchOptions{ID: o.id, StoreDir: dir, Actions: o.actions, SearchAttributes: c.searchAttributes(ctx)}
+	return c.carry(ctx, s, dir, o.carry, func(queue string) (started, error) {
+		launch.TaskQueue = queue
+		return launchAs(ctx, c, s, study, launch)
+	})
 }
 
 // prepareStudy loads a study, changes it as the flags say, and checks it as a whole.
@@ -155,17 +124,11 @@ func prepareStudy(ctx context.Context, path string, o runOptions) (*schemas.Load
 	if len(problems) > 0 { // then those of the files that it names besides
 		return nil, checkFile(ctx, "study", path, nil).Err()
 	}
-	if study, err = change(study, set); err != nil {
+	if study, err = unlocated(host.WithChanges(study, set)); err != nil {
 		return nil, err
 	}
 	if o.model != "" {
-		p := study.Study.Planner
-		p.Model, p.Scripted, p.Plan, p.Fallbacks = o.model, "", "", nil
-		planner, err := json.Marshal(p)
-		if err != nil {
-			return nil, err
-		}
-		if study, err = change(study, map[string]json.RawMessage{"/planner": planner}); err != nil {
+		if study, err = unlocated(host.WithModel(study, o.model)); err != nil {
 			return nil, err
 		}
 	}
@@ -223,10 +186,9 @@ func parseSettings(set []string) (map[string]json.RawMessage, error) {
 	return changes, nil
 }
 
-// change sets members of a study. Lines of the problems that come of it would be lines
-// of no file, so that they are left out.
-func change(study *schemas.LoadedStudy, set map[string]json.RawMessage) (*schemas.LoadedStudy, error) {
-	changed, err := host.WithChanges(study, set)
+// unlocated is a study that was changed, or why it can't be. Lines of the problems that
+// come of it would be lines of no file, so that they are left out.
+func unlocated(changed *schemas.LoadedStudy, err error) (*schemas.LoadedStudy, error) {
 	var problems schemas.Problems
 	if errors.As(err, &problems) {
 		for i := range problems {

@@ -160,6 +160,9 @@ type Call struct {
 	Attempts schemas.Attempts `json:"attempts"`
 	Note     string           `json:"note,omitempty"` // why it was proposed or refused, for people
 	Wait     schemas.Duration `json:"wait,omitzero"`  // what an attempt has besides Timeout, to wait for what it takes
+	// Kept is how a call of a fork ended in the run that the fork continues. It is not
+	// carried out.
+	Kept record.CallStatus `json:"kept,omitempty"`
 }
 
 // CallOutcome is what came of a call.

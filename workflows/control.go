@@ -40,6 +40,9 @@ func (n *notebook) propose(turn PlanResult) {
 		if c.Decision == schemas.Refused {
 			came = "refused: " + c.Note
 		}
+		if c.Kept != "" {
+			came = string(c.Kept) + ", kept of the run that this one continues"
+		}
 		n.add(row{id: c.ID, what: c.Action, came: came})
 	}
 }

@@ -45,8 +45,9 @@ func options(id, summary string, timeout time.Duration) workflow.ActivityOptions
 	}
 }
 
-// dispatch carries out the calls that were admitted, in parallel where the graph of
-// their references allows, and returns what came of every call, by position.
+// dispatch carries out the calls that were admitted and that a fork doesn't keep, in
+// parallel where the graph of their references allows, and returns what came of every
+// call, by position.
 func (r *run) dispatch(ctx workflow.Context, turn PlanResult) []CallOutcome {
 	outcomes := make([]CallOutcome, len(turn.Calls))
 	ended := make([]bool, len(turn.Calls))
@@ -55,6 +56,10 @@ func (r *run) dispatch(ctx workflow.Context, turn PlanResult) []CallOutcome {
 		outcomes[i] = CallOutcome{ID: c.ID, Status: record.CallRefused}
 		if c.Decision == schemas.Refused {
 			ended[i] = true
+			continue
+		}
+		if c.Kept != "" {
+			outcomes[i].Status, ended[i] = c.Kept, true
 			continue
 		}
 		wg.Add(1)

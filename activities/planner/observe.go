@@ -34,6 +34,8 @@ type Observation struct {
 	Action    string             `json:"action"` // without its version
 	Status    string             `json:"status"` // completed, failed, refused, skipped or cancelled
 	Attempts  int                `json:"attempts,omitempty"`
+	Note      string             `json:"note,omitempty"`   // what of it a person changed
+	Params    json.RawMessage    `json:"params,omitempty"` // that were used, where a person changed the planner's
 	Output    json.RawMessage    `json:"output,omitempty"`
 	Error     *ObservedError     `json:"error,omitempty"`
 	Verdicts  []ObservedVerdict  `json:"verdicts,omitempty"` // of a refused call: those that refused it
@@ -103,6 +105,7 @@ func Observe(o Observation, limit int) Message {
 		e.Partial = clipJSON(e.Partial, limit/4)
 		s.Error = &e
 	}
+	s.Params = clipJSON(o.Params, limit/4)
 	s.Verdicts = slices.Clone(o.Verdicts)
 	for i := range s.Verdicts {
 		s.Verdicts[i].Reason = clip(s.Verdicts[i].Reason, limit/4)

@@ -1,10 +1,6 @@
 package record
 
-import (
-	"encoding/json"
-
-	"rlam/internal/canon"
-)
+import "rlam/internal/canon"
 
 // Run is the genesis of a run: everything it depends on, pinned by digest.
 type Run struct {
@@ -19,8 +15,8 @@ type Run struct {
 	Models  []string     `json:"models"`  // who is asked, in order
 	Gates   []Gate       `json:"gates"`
 
-	Parent  canon.Digest    `json:"parent"`            // of a fork: the record it continues from
-	Changes json.RawMessage `json:"changes,omitempty"` // of a fork: what was changed
+	Parent  canon.Digest `json:"parent"`            // of a fork: the record it continues from
+	Changes *Changes     `json:"changes,omitempty"` // of a fork: what was changed
 
 	Reproduces *Reproduced `json:"reproduces,omitempty"` // of a run that executes another one's calls again
 }
@@ -101,6 +97,9 @@ type Proposal struct {
 	Turn    Turn         `json:"turn"`
 	Last    *Last        `json:"last,omitempty"`    // of a last turn: why no other may follow
 	Elapsed string       `json:"elapsed,omitempty"` // how long the run had taken when it was judged: the one fact that the chain doesn't tell
+	// Recorded is, of a fork, the step of the run it continues whose proposal this one
+	// repeats: nobody was asked, and request, answer and model are those of then.
+	Recorded canon.Digest `json:"recorded,omitzero"`
 }
 
 // Last is the limit that made a turn the last one, in which the planner could only
@@ -158,6 +157,11 @@ type Call struct {
 	Seed     *uint64      `json:"seed,omitempty"` // that the plan gave the call; else the study derives one
 	Verdicts []Verdict    `json:"verdicts"`
 	Decision string       `json:"decision"` // admitted, refused or deferred
+
+	// Of a fork's calls that repeat those of the run it continues:
+	Edited   []string  `json:"edited,omitempty"`   // pointers into the parameters, of what a person changed
+	Kept     *Kept     `json:"kept,omitempty"`     // not carried out
+	Asserted *Asserted `json:"asserted,omitempty"` // besides Kept: a person's output in place of the one that was computed
 }
 
 // Use is a data edge: the value at At came from a pointer into the output of From.

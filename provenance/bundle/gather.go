@@ -149,7 +149,7 @@ func (g *gathering) chain(head canon.Digest) error {
 		}
 		switch rec := rec.(type) {
 		case *record.Run:
-			g.pins(rec)
+			err = g.pins(rec)
 		case *record.Proposal:
 			err = g.proposal(d, rec)
 		case *record.Step:
@@ -194,7 +194,7 @@ func (g *gathering) content(d canon.Digest, u use) {
 }
 
 // pins takes in what a run depends on.
-func (g *gathering) pins(r *record.Run) {
+func (g *gathering) pins(r *record.Run) error {
 	g.add(Blob{Digest: r.Study, Role: RoleStudy, Path: studyDir + "study.json", MediaType: "application/json"})
 	if !r.Planner.IsZero() {
 		g.add(Blob{Digest: r.Planner, Role: RolePlanner, Path: studyDir + g.plannerName(r.Study), MediaType: "application/yaml"})
@@ -218,9 +218,23 @@ func (g *gathering) pins(r *record.Run) {
 	for _, in := range r.Inputs {
 		g.input(in)
 	}
-	for _, d := range digestsIn(r.Changes) {
-		g.content(d, use{role: RoleReason, name: "change"})
+	if r.Changes == nil {
+		return nil
 	}
+	g.content(r.Changes.Instruct, use{role: RoleReason, name: "instruct"})
+	for _, e := range r.Changes.Edits {
+		role := RoleParams
+		if e.Part == "output" {
+			role = RoleOutput
+		}
+		g.content(e.Value, use{role: role, name: "change", call: e.Call})
+	}
+	for _, step := range r.Changes.Steps { // what it keeps of them beside its own chain
+		if err := g.chain(step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // binding takes in a binding and the files that it brings along.
@@ -379,6 +393,9 @@ func (g *gathering) call(call *record.Call) {
 	}
 	g.content(call.Params, use{role: RoleParams, call: call.ID})
 	g.verdicts(c, call.ID, call.Verdicts)
+	if call.Asserted != nil {
+		g.content(call.Asserted.Output, use{role: RoleOutput, name: "asserted", call: call.ID})
+	}
 }
 
 func (g *gathering) verdicts(c *asked, call string, all []record.Verdict) {

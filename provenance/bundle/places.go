@@ -115,31 +115,3 @@ func extension(mediaType string) string {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// digestsIn finds the digests that stand in a JSON value as strings of their own.
-func digestsIn(raw []byte) []canon.Digest {
-	v, err := canon.Decode(raw)
-	if err != nil {
-		return nil
-	}
-	var found []canon.Digest
-	var walk func(any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			if d, err := canon.Parse(v); err == nil {
-				found = append(found, d)
-			}
-		case []any:
-			for _, one := range v {
-				walk(one)
-			}
-		case map[string]any:
-			for _, key := range sortedKeys(v) {
-				walk(v[key])
-			}
-		}
-	}
-	walk(v)
-	return found
-}

@@ -207,6 +207,17 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
+// WithModel is a loaded study with a model to ask in place of its planner.
+func WithModel(study *schemas.LoadedStudy, name string) (*schemas.LoadedStudy, error) {
+	p := study.Study.Planner
+	p.Model, p.Scripted, p.Plan, p.Fallbacks = name, "", "", nil
+	planner, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return WithChanges(study, map[string]json.RawMessage{"/planner": planner})
+}
+
 // WithChanges is a loaded study with members replaced, checked again as a whole:
 // set holds JSON pointers and the JSON values to put there.
 func WithChanges(study *schemas.LoadedStudy, set map[string]json.RawMessage) (*schemas.LoadedStudy, error) {

@@ -54,7 +54,7 @@ func (e *TakenError) Error() string {
 
 // Launch puts a run on record and starts it.
 func Launch(ctx context.Context, c client.Client, s store.Store, study *schemas.LoadedStudy, o LaunchOptions) (client.WorkflowRun, error) {
-	if err := free(ctx, c, o.ID); err != nil {
+	if err := Vacant(ctx, c, o.ID); err != nil {
 		return nil, err
 	}
 	begun, err := Begin(ctx, s, study, BeginOptions{ID: o.ID, Actions: o.Actions, Plan: o.Plan, Client: c})
@@ -64,8 +64,15 @@ func Launch(ctx context.Context, c client.Client, s store.Store, study *schemas.
 	return start(ctx, c, begun, o)
 }
 
-// free says whether a workflow ID can be used.
-func free(ctx context.Context, c client.Client, id string) error {
+// LaunchFork starts a fork that is on record. Of o, the id and what a study brings along
+// are the fork's own.
+func LaunchFork(ctx context.Context, c client.Client, f *Forked, o LaunchOptions) (client.WorkflowRun, error) {
+	o.ID = f.ID
+	return start(ctx, c, &f.Begun, o, temporal.NewSearchAttributeKeyKeyword(workflows.ForkedFromAttribute).ValueSet(clip(f.From, 200)))
+}
+
+// Vacant is a *[TakenError] if a workflow ID is in use.
+func Vacant(ctx context.Context, c client.Client, id string) error {
 	_, err := c.DescribeWorkflowExecution(ctx, id, "")
 	var none *serviceerror.NotFound
 	switch {
@@ -77,7 +84,7 @@ func free(ctx context.Context, c client.Client, id string) error {
 	return nil
 }
 
-func start(ctx context.Context, c client.Client, begun *Begun, o LaunchOptions) (client.WorkflowRun, error) {
+func start(ctx context.Context, c client.Client, begun *Begun, o LaunchOptions, more ...temporal.SearchAttributeUpdate) (client.WorkflowRun, error) {
 	study := begun.Study.Study
 	dir, err := filepath.Abs(o.StoreDir)
 	if err != nil {
@@ -92,12 +99,12 @@ func start(ctx context.Context, c client.Client, begun *Begun, o LaunchOptions) 
 		Memo:                                     map[string]any{MemoStore: dir, MemoRun: begun.Run.String()},
 	}
 	if o.SearchAttributes {
-		opts.TypedSearchAttributes = temporal.NewSearchAttributes(
+		opts.TypedSearchAttributes = temporal.NewSearchAttributes(append(more,
 			temporal.NewSearchAttributeKeyKeyword(workflows.StudyAttribute).ValueSet(clip(study.Title, 200)),
 			temporal.NewSearchAttributeKeyKeyword(workflows.StatusAttribute).ValueSet("running"),
 			temporal.NewSearchAttributeKeyKeyword(workflows.ModelAttribute).ValueSet(clip(begun.Model, 200)),
 			temporal.NewSearchAttributeKeyBool(workflows.ApprovalAttribute).ValueSet(false),
-		)
+		)...)
 	}
 	run, err := c.ExecuteWorkflow(ctx, opts, workflows.StudyName, workflows.StudyInput{Run: begun.Run, Head: begun.Run, SearchAttributes: o.SearchAttributes})
 	var taken *serviceerror.WorkflowExecutionAlreadyStarted

@@ -33,7 +33,7 @@ const reproducedResult = `{"type":"object","additionalProperties":false,"require
 // study, actions, inputs and policy; a plan in place of the planner; limits that its calls
 // fit into; and answers nothing from the record.
 func LaunchReproduction(ctx context.Context, c client.Client, s store.Store, r Reproduction, o LaunchOptions) (client.WorkflowRun, error) {
-	if err := free(ctx, c, o.ID); err != nil {
+	if err := Vacant(ctx, c, o.ID); err != nil {
 		return nil, err
 	}
 	begun, err := r.begin(ctx, s, o.ID)

@@ -1,0 +1,71 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rlam/internal/canon"
+	"rlam/internal/store"
+)
+
+// Changes are in what a fork departs from the run that it continues. The values that a
+// person gave are contents of the fork.
+type Changes struct {
+	Edits    []Edit       `json:"edits,omitempty"`
+	Inputs   []string     `json:"inputs,omitempty"` // names of those that have other data: see [Run.Inputs]
+	Model    string       `json:"model,omitempty"`
+	Instruct canon.Digest `json:"instruct,omitzero"` // a person's message to the planner
+	Seed     *uint64      `json:"seed,omitempty"`
+	Limits   []string     `json:"limits,omitempty"` // members of the study's limits, with "/" between those of a path
+	Policy   bool         `json:"policy,omitempty"` // the study's policy is another one
+	Drop     []string     `json:"drop,omitempty"`   // actions that are no longer allowed
+
+	// Steps are records of the parent's run that the fork goes through once more, from the
+	// one after its parent on: nobody is asked for them, what a change leaves as it was is
+	// kept, and the rest is carried out.
+	Steps []canon.Digest `json:"steps,omitempty"`
+	// Recorded says that the planner is asked for nothing: Steps are all that there is.
+	Recorded bool `json:"recorded,omitempty"`
+}
+
+// Edit is a value that a person put into the parameters or the output of a call.
+type Edit struct {
+	Call    string       `json:"call"` // the engine's id
+	Part    string       `json:"part"` // params or output
+	Pointer string       `json:"pointer"`
+	Value   canon.Digest `json:"value"`
+}
+
+// Kept says that a call was not carried out: what came of it in the run that the fork
+// continues stands.
+type Kept struct {
+	Step   canon.Digest `json:"step"` // record of that run's step, in which a call of the same id has the attempts
+	Status CallStatus   `json:"status"`
+}
+
+// Asserted is an output that a person gave a call in place of what was computed. Nothing
+// was executed for it.
+type Asserted struct {
+	Output   canon.Digest `json:"output"`   // the whole of it
+	Pointers []string     `json:"pointers"` // what of it the person changed; "" is the whole
+}
+
+// Fork says whether the run continues another one.
+func (r *Run) Fork() bool { return !r.Parent.IsZero() }
+
+// Lineage reads all records that lead to head, the oldest first: of a fork, those of the
+// runs that it continues come before its own.
+func Lineage(ctx context.Context, s store.Store, head canon.Digest) ([]Link, error) {
+	var links []Link
+	for d := head; !d.IsZero(); {
+		rec, err := LoadAny(ctx, s, d)
+		if err != nil {
+			return nil, fmt.Errorf("reading the lineage of %s: %w", head, err)
+		}
+		links = append(links, Link{Digest: d, Record: rec})
+		d = Parent(rec)
+	}
+	slices.Reverse(links)
+	return links, nil
+}
