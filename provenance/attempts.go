@@ -62,6 +62,9 @@ func (b *builder) judged(c *call, k *history.Activity, branch string) *graph.Nod
 func (b *builder) attempted() {
 	for _, t := range b.ordered {
 		for _, c := range t.calls {
+			if c.rec.Kept != nil {
+				continue
+			}
 			for _, a := range c.attempts {
 				if a.rec != nil {
 					b.left(c, a, *a.rec)
@@ -201,7 +204,9 @@ func (b *builder) source(u record.Use, branch string) *graph.Node {
 func (b *builder) handles(n *graph.Node, taken map[string]bool) {
 	var raw json.RawMessage
 	if err := record.OpenContent(b.ctx, b.e.Store, n.Digest, &raw); err != nil {
-		b.find(ContentMissing, n.ID, 0, "%v", err)
+		if n.Origin.IsZero() {
+			b.find(ContentMissing, n.ID, 0, "%v", err)
+		}
 		return
 	}
 	for _, h := range handlesIn(raw) {

@@ -94,7 +94,9 @@ func (b *builder) happened(t *turn, d canon.Digest) {
 			b.verdicts(c.node, c.id+t.branch, rec.Verdicts, "/judged")
 		}
 		c.rec, c.node.Status = rec, string(rec.Status)
-		b.compare(c)
+		if rec.Kept == nil { // else its attempts are another run's
+			b.compare(c)
+		}
 	}
 	for id := range told {
 		b.find(AttemptUnrecorded, "call:"+id+t.branch, 0, "the history has it, and the step's record has not")

@@ -25,6 +25,9 @@ func (b *builder) journalled() error {
 	}
 	for _, t := range b.ordered {
 		for _, c := range t.calls {
+			if c.rec.Kept != nil {
+				continue // its executions are another run's
+			}
 			if err := b.executions(j, c.key, b.ofCall(c)); err != nil {
 				return err
 			}
@@ -209,7 +212,7 @@ func (b *builder) strays(j journal.Journal) error {
 func (b *builder) failures() {
 	for _, n := range b.g.Nodes {
 		failed := n.Status == string(record.AttemptFailed) || n.Status == string(record.AttemptLost)
-		if n.Failure == nil || !failed {
+		if n.Failure == nil || !failed || !n.Origin.IsZero() {
 			continue
 		}
 		n.Failure.Kept = b.kept(n)

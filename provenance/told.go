@@ -34,11 +34,11 @@ func (b *builder) open() {
 	}
 	first := b.g.Node("run:" + b.line[0].RunID)
 	b.g.Join(graph.AssociatedWith, first, b.acting("engine", run.Engine))
-	if !run.Parent.IsZero() {
-		b.g.Join(graph.Forked, first, b.g.Add(graph.Node{ID: "run:" + run.Parent.String(), Kind: graph.Run, Digest: run.Parent}))
-	}
 	for _, in := range run.Inputs {
 		b.input(in)
+	}
+	if run.Fork() {
+		b.inherited(first)
 	}
 }
 
@@ -201,10 +201,7 @@ func (b *builder) planned(r *history.Run, k *history.Activity, n *graph.Node, br
 	t := &turn{digest: k.Study.Head, node: n, told: k, branch: branch}
 	b.turns[t.digest] = t
 	b.ordered = append(b.ordered, t)
-	n.Digest, n.Model = k.Study.Head, k.Study.Model
-	if k.Study.Model != "" {
-		b.g.Join(graph.AssociatedWith, n, b.acting("model", k.Study.Model))
-	}
+	n.Digest = k.Study.Head
 	s := b.g.Add(graph.Node{ID: fmt.Sprintf("step:%d%s", n.Step, branch), Kind: graph.Step, Step: n.Step, Status: k.Study.Outcome, Run: r.RunID})
 	b.g.Join(graph.Informed, n, s)
 	if b.e.Store != nil {
@@ -215,6 +212,11 @@ func (b *builder) planned(r *history.Run, k *history.Activity, n *graph.Node, br
 			t.rec, key = &p, p.Turn.Key
 			b.byTurn[key] = t
 		}
+	}
+	if t.rec != nil && !t.rec.Recorded.IsZero() {
+		b.repeats(t)
+	} else if n.Model = k.Study.Model; n.Model != "" {
+		b.g.Join(graph.AssociatedWith, n, b.acting("model", n.Model))
 	}
 	b.asked(key, n)
 	b.proposed(t)
@@ -242,9 +244,12 @@ func (b *builder) proposed(t *turn) {
 		}
 		return
 	}
-	t.node.Asked, t.node.Execution = t.rec.Model.Asked, t.rec.Turn.Execution
-	if !t.rec.Request.IsZero() {
-		b.g.Join(graph.Used, t.node, b.value("prompt", t, t.rec.Request))
+	t.node.Execution = t.rec.Turn.Execution
+	if t.rec.Recorded.IsZero() {
+		t.node.Asked = t.rec.Model.Asked
+		if !t.rec.Request.IsZero() {
+			b.g.Join(graph.Used, t.node, b.value("prompt", t, t.rec.Request))
+		}
 	}
 	b.g.Join(graph.Generated, t.node, b.value("answer", t, t.rec.Answer))
 	for i, c := range t.rec.Calls {
@@ -270,8 +275,11 @@ func (b *builder) call(t *turn, c record.Call) {
 		Spec: c.Spec, Binding: c.Binding, Seed: b.seed(c),
 	})
 	b.g.Join(graph.Informed, t.node, k.node)
-	k.params = b.g.Add(graph.Node{ID: "params:" + c.ID + t.branch, Kind: graph.Value, Role: "params", Step: t.node.Step, Call: c.ID, Digest: c.Params})
+	k.params = b.g.Add(graph.Node{ID: "params:" + c.ID + t.branch, Kind: graph.Value, Role: "params", Step: t.node.Step, Call: c.ID, Digest: c.Params, Edited: c.Edited})
 	b.g.Join(graph.Generated, t.node, k.params)
+	if len(c.Edited) > 0 {
+		b.g.Join(graph.AssociatedWith, k.params, b.starter())
+	}
 	b.verdicts(k.node, c.ID+t.branch, c.Verdicts, "")
 	if c.Decision != string(schemas.Deferred) {
 		b.uses(k.params, c.Uses, t.branch, k)
@@ -281,6 +289,9 @@ func (b *builder) call(t *turn, c record.Call) {
 	}
 	b.calls[k.key] = k
 	t.calls = append(t.calls, k)
+	if c.Kept != nil {
+		b.keeps(k)
+	}
 }
 
 // result adds a result that the planner handed in.

@@ -90,6 +90,12 @@ type Node struct {
 	Size      int64        `json:"size,omitempty"`   // bytes
 	Role      string       `json:"role,omitempty"`   // of a value: params, output, prompt, …; of an agent: person, model, …
 	Source    string       `json:"source,omitempty"` // of an artifact from outside: where it comes from
+
+	// Origin is the record of the run that the node belongs to, of what a fork keeps of it.
+	Origin canon.Digest `json:"origin,omitzero"`
+	// Edited are JSON pointers to what a person put into parameters or an output, in place
+	// of what was proposed or computed; "" is the whole.
+	Edited []string `json:"edited,omitempty"`
 }
 
 // Failure is how an attempt or turn failed.

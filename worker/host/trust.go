@@ -37,7 +37,6 @@ func CheckTrust(ctx context.Context, s store.Store, run ListedRun, t Trust) erro
 	return &UntrustedError{ID: run.Record.ID}
 }
 
-
 // CheckLineageTrust is [CheckTrust] of a run and of all that it continues, by its newest
 // record: a fork executes what the run it was forked from pins.
 func CheckLineageTrust(ctx context.Context, s store.Store, head canon.Digest, t Trust) error {
