@@ -119,21 +119,11 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 	if err != nil {
 		return refusal(err)
 	}
-	a.words.Print(forkMessage{Run: begun.ID, From: begun.From, Step: begun.Step})
 	return c.carry(ctx, origin.store, origin.dir, o.carry, func(queue string) (started, error) {
 		launch.TaskQueue = queue
 		return host.LaunchFork(ctx, c.client, begun, launch)
 	})
 }
-
-// forkMessage says that a fork is on record.
-type forkMessage struct {
-	Run  string `json:"run"`
-	From string `json:"forked_from"`
-	Step int    `json:"step"` // its first own
-}
-
-func (forkMessage) MessageType() string { return "fork" }
 
 // read checks what can be checked of the flags alone.
 func (o *forkOptions) read() (host.ForkOptions, error) {

@@ -77,12 +77,20 @@ func localTime(s string) string {
 
 // step shows a step in full. What it holds is data, and not broken to a width.
 func (p *textPrinter) step(m stepMessage) {
-	p.printf("%s  of run %s\n", p.bold.Render(fmt.Sprintf("step %d", m.Index)), m.Run)
+	of := m.Run
+	if m.Of != "" {
+		of = m.Of + ", which " + m.Run + " continues"
+	}
+	p.printf("%s  of run %s\n", p.bold.Render(fmt.Sprintf("step %d", m.Index)), of)
 	model := m.Model.Answered
 	if m.Model.Asked != m.Model.Answered {
 		model += ", asked for as " + m.Model.Asked
 	}
-	p.pairs("model", model, "fingerprint", m.Model.Fingerprint, "outcome", m.Outcome,
+	repeats := ""
+	if !m.Recorded.IsZero() {
+		repeats = "the turn on record in step " + m.Recorded.String() + "; nobody was asked, and prompt and answer are those of then"
+	}
+	p.pairs("repeats", repeats, "model", model, "fingerprint", m.Model.Fingerprint, "outcome", m.Outcome,
 		"last turn", m.Last, "tokens", tokensOf(m.Usage),
 		"proposal", m.Proposal.String(), "record", m.Record.String())
 	if m.Prompt != nil {
@@ -179,6 +187,7 @@ func (p *textPrinter) stepCall(c follow.StepCall) {
 		p.printf("%s%s\n", callColumn, p.dim.Render(fmt.Sprintf("%s came from %s of %s", whole(u.At), whole(u.Pointer), u.From)))
 	}
 	p.verdicts(c.Verdicts)
+	p.own(c.ID, c.Own)
 	for _, a := range c.Attempts {
 		p.stepAttempt(a)
 	}

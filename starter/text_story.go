@@ -34,6 +34,9 @@ func (p *textPrinter) event(m message) {
 		for _, in := range e.Inputs {
 			p.input(in)
 		}
+		if e.Fork != nil {
+			p.fork(e.ID, e.Fork)
+		}
 	case follow.Proposal:
 		p.proposal(e)
 	case follow.Judged:
@@ -96,11 +99,16 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 		for _, c := range e.Calls {
 			if c.Decision == schemas.Refused {
 				p.line(p.warn, "⊘", c.ID, c.Action, "refused by "+gates(c.Refusals))
+			} else if words := ownWords(c.Own); words != "" {
+				p.line(unstyled, "=", c.ID, c.Action, words)
 			}
 		}
 		return
 	}
 	facts := []string{e.Model, duration(e.Seconds)}
+	if !e.Recorded.IsZero() {
+		facts = []string{"as on record; nobody was asked"}
+	}
 	if n := e.Usage.Total(); n > 0 {
 		facts = append(facts, count(n, "token"))
 	}
@@ -156,6 +164,7 @@ func (p *textPrinter) call(c follow.Call) {
 	if c.Decision == schemas.Refused {
 		p.mark(p.warn, "⊘", c.ID, "refused by "+gates(c.Refusals), reasons(c.Refusals))
 	}
+	p.own(c.ID, c.Own)
 }
 
 func gates(refusals []follow.Refusal) string {

@@ -55,16 +55,6 @@ func (c Contents) text(ctx context.Context, ref record.Ref) string {
 	return s
 }
 
-// inputs are what a run starts from.
-func (c Contents) inputs(ctx context.Context, run canon.Digest) ([]record.Input, error) {
-	if c.Store == nil {
-		return nil, errNoStore
-	}
-	var rec record.Run
-	err := record.Load(ctx, c.Store, run, &rec)
-	return rec.Inputs, err
-}
-
 // proposal completes what the workflow was told of a planner's turn.
 func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Proposal, error) {
 	p := Proposal{
@@ -85,7 +75,7 @@ func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Prop
 	if err := record.Load(ctx, c.Store, turn.Head, &rec); err != nil {
 		return p, err
 	}
-	p.Step, p.Usage = rec.Index, rec.Usage
+	p.Step, p.Usage, p.Recorded = rec.Index, rec.Usage, rec.Recorded
 	var answer planner.Answer
 	if err := c.open(ctx, rec.Answer, &answer); err != nil {
 		return p, err
@@ -94,6 +84,9 @@ func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Prop
 	for i := range p.Calls {
 		if i < len(answer.Calls) {
 			p.Calls[i].Why = answer.Calls[i].Why
+		}
+		if i < len(rec.Calls) {
+			p.Calls[i].Own = c.own(ctx, rec.Calls[i])
 		}
 		if i < len(rec.Calls) && p.Calls[i].Decision == schemas.Refused {
 			p.Calls[i].Refusals = c.Refusals(ctx, rec.Calls[i].Verdicts)
@@ -104,6 +97,18 @@ func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Prop
 		p.Refusals = c.Refusals(ctx, rec.Result.Verdicts)
 	}
 	return p, nil
+}
+
+// own is what a person or a fork made of a call.
+func (c Contents) own(ctx context.Context, call record.Call) Own {
+	o := Own{Edited: call.Edited}
+	if call.Kept != nil {
+		o.Kept = call.Kept.Status
+	}
+	if call.Asserted != nil {
+		o.Asserted, o.Output = call.Asserted.Pointers, c.Value(ctx, record.Ref{Digest: call.Asserted.Output})
+	}
+	return o
 }
 
 // Refusals are the reasons of the verdicts that refused.

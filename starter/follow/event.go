@@ -38,6 +38,7 @@ type Run struct {
 	Started   time.Time    `json:"started"`
 	// Inputs are what the run starts from; none where the store can't be read.
 	Inputs []record.Input `json:"inputs,omitempty"`
+	Fork   *Fork          `json:"forked_from,omitempty"`
 }
 
 // Refusal is why a gate refused.
@@ -63,6 +64,9 @@ type Proposal struct {
 	Seconds  float64           `json:"seconds"`
 	Head     canon.Digest      `json:"head"`
 	At       time.Time         `json:"at"`
+	// Recorded is, of a fork, the step of the run it continues that this turn repeats:
+	// nobody was asked.
+	Recorded canon.Digest `json:"recorded,omitzero"`
 }
 
 // Call is a proposed call with its verdict.
@@ -75,6 +79,16 @@ type Call struct {
 	After    []string         `json:"after,omitempty"`
 	Decision schemas.Decision `json:"decision"`
 	Refusals []Refusal        `json:"refusals,omitempty"`
+	Own      Own              `json:"fork,omitzero"`
+}
+
+// Own is what sets a fork's call apart from that of the run it continues, where it
+// repeats one.
+type Own struct {
+	Kept     record.CallStatus `json:"kept,omitempty"`     // how it ended there; it was not carried out here
+	Edited   []string          `json:"edited,omitempty"`   // pointers to what a person changed in the parameters
+	Asserted []string          `json:"asserted,omitempty"` // pointers to what a person changed in the output
+	Output   Value             `json:"output,omitzero"`    // of Asserted: all of it
 }
 
 // Judged is the verdict on a call that had to wait for what it refers to.

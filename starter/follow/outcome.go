@@ -45,7 +45,7 @@ func (t *tale) completed(ctx context.Context, k *task, result *commonpb.Payloads
 func (t *tale) proposed(ctx context.Context, k *task, turn workflows.PlanResult, at time.Time) {
 	p, err := t.contents.proposal(ctx, turn)
 	t.unreadable(err)
-	if p.Usage == (record.Usage{}) { // not from the record: from what the counters gained
+	if p.Usage == (record.Usage{}) && p.Recorded.IsZero() { // not from the record: from what the counters gained
 		p.Usage.Prompt = turn.Counters.Usage.Prompt - t.counters.Usage.Prompt
 		p.Usage.Cached = turn.Counters.Usage.Cached - t.counters.Usage.Cached
 		p.Usage.Completion = turn.Counters.Usage.Completion - t.counters.Usage.Completion

@@ -27,6 +27,10 @@ type Step struct {
 	Calls    []StepCall      `json:"calls"`
 	Result   *StepResult     `json:"result,omitempty"`
 	Last     string          `json:"last,omitempty"` // of a last turn: the limit that is reached
+	// Of is the run that the step belongs to, where that is one that this run continues.
+	Of string `json:"of,omitempty"`
+	// Recorded is the step of that run whose turn this one repeats: nobody was asked.
+	Recorded canon.Digest `json:"recorded,omitzero"`
 }
 
 // Prompt is what the planner was sent.
@@ -56,6 +60,7 @@ type StepCall struct {
 	Verdicts []Verdict         `json:"verdicts"`
 	Status   record.CallStatus `json:"status,omitempty"`
 	Attempts []StepAttempt     `json:"attempts,omitempty"`
+	Own      Own               `json:"fork,omitzero"`
 }
 
 // Verdict is what one gate said.
@@ -93,17 +98,23 @@ func (e *NoStepError) Error() string {
 	return fmt.Sprintf("there is no step %d: the run has the steps 1 to %d so far", e.Step, e.Steps)
 }
 
-// Step reads step n of the chain from run to head.
+// Step reads step n of the chain that ends at head: of a fork, also a step of a run that
+// it continues.
 func (c Contents) Step(ctx context.Context, run, head canon.Digest, n int) (*Step, error) {
 	if c.Store == nil {
 		return nil, errNoStore
 	}
-	links, err := record.Chain(ctx, c.Store, run, head)
+	links, err := record.Lineage(ctx, c.Store, head)
 	if err != nil {
 		return nil, err
 	}
-	last := 0
+	last, of := 0, ""
 	for i, l := range links {
+		if rec, is := l.Record.(*record.Run); is {
+			if of = rec.ID; l.Digest == run {
+				of = ""
+			}
+		}
 		p, ok := l.Record.(*record.Proposal)
 		if !ok {
 			continue
@@ -115,6 +126,7 @@ func (c Contents) Step(ctx context.Context, run, head canon.Digest, n int) (*Ste
 		if err != nil {
 			return nil, fmt.Errorf("reading step %d: %w", n, err)
 		}
+		s.Of = of
 		if i+1 < len(links) {
 			if rec, ok := links[i+1].Record.(*record.Step); ok {
 				s.Record = links[i+1].Digest
@@ -127,7 +139,7 @@ func (c Contents) Step(ctx context.Context, run, head canon.Digest, n int) (*Ste
 }
 
 func (c Contents) proposed(ctx context.Context, d canon.Digest, p *record.Proposal) (*Step, error) {
-	s := &Step{Index: p.Index, Proposal: d, Model: p.Model, Usage: p.Usage, Outcome: p.Outcome, Answer: &planner.Answer{}}
+	s := &Step{Index: p.Index, Proposal: d, Model: p.Model, Usage: p.Usage, Outcome: p.Outcome, Recorded: p.Recorded, Answer: &planner.Answer{}}
 	if err := c.open(ctx, p.Answer, s.Answer); err != nil {
 		return nil, err
 	}
@@ -160,6 +172,7 @@ func (c Contents) stepCall(ctx context.Context, call record.Call) StepCall {
 	return StepCall{
 		ID: call.ID, Name: call.Name, Action: call.Action, Params: c.Value(ctx, record.Ref{Digest: call.Params}),
 		Uses: call.Uses, After: call.After, Decision: call.Decision, Verdicts: c.verdicts(ctx, call.Verdicts),
+		Own: c.own(ctx, call),
 	}
 }
 

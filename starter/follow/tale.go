@@ -161,8 +161,11 @@ func (t *tale) started(ctx context.Context, e *historypb.HistoryEvent, at time.T
 			return err
 		}
 	}
-	inputs, unread := t.contents.inputs(ctx, in.Run)
-	r.Inputs = inputs
+	rec, unread := t.contents.pinned(ctx, in.Run)
+	if unread == nil {
+		r.Inputs = rec.Inputs
+		r.Fork, unread = t.contents.fork(ctx, rec)
+	}
 	t.tell(r)
 	t.unreadable(unread)
 	return nil

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"rlam/starter/follow"
+)
+
+// fork says of what run a run is a fork, and what a person changed.
+func (p *textPrinter) fork(id string, f *follow.Fork) {
+	words := fmt.Sprintf("forked from %s at step %d", f.From, f.Step)
+	if f.Recorded {
+		words += ", to follow what is on record"
+	}
+	if len(f.Changes) == 0 {
+		words += ", without changes"
+	}
+	p.block("", words, p.bold)
+	for _, c := range f.Changes {
+		text := c.What
+		if v := brief(c.Value, nil); v != "" {
+			text += " = " + v
+		}
+		p.block(callColumn+p.warn.Render("✎")+" ", oneLine(text, 3*(p.width-4)), unstyled)
+	}
+	if kept := f.Step - 1; kept > 0 {
+		p.block("", fmt.Sprintf("%s of that run; show %s --step N shows one", steps(kept), id), p.dim)
+	}
+}
+
+func steps(n int) string {
+	if n == 1 {
+		return "Step 1 is that"
+	}
+	return fmt.Sprintf("Steps 1 to %d are those", n)
+}
+
+// ownWords say what of a call a fork keeps, or a person changed.
+func ownWords(o follow.Own) string {
+	var words []string
+	if len(o.Edited) > 0 {
+		words = append(words, "parameters changed by a person: "+pointers(o.Edited))
+	}
+	switch {
+	case len(o.Asserted) > 0:
+		words = append(words, "output asserted by a person, not executed: "+pointers(o.Asserted))
+	case o.Kept != "":
+		words = append(words, string(o.Kept)+" in the run forked from, and kept")
+	}
+	return strings.Join(words, "; ")
+}
+
+func pointers(all []string) string {
+	named := make([]string, len(all))
+	for i, at := range all {
+		named[i] = whole(at)
+	}
+	return strings.Join(named, ", ")
+}
+
+// own marks a call that a fork keeps, or that a person changed.
+func (p *textPrinter) own(id string, o follow.Own) {
+	words := ownWords(o)
+	if words == "" {
+		return
+	}
+	style, glyph := p.dim, "="
+	if len(o.Edited)+len(o.Asserted) > 0 {
+		style, glyph = p.warn, "✎"
+	}
+	p.mark(style, glyph, id, words, brief(o.Output, nil))
+}
