@@ -26,6 +26,9 @@ type chain struct {
 	request   canon.Digest
 	sources   map[string]schemas.Source // by call id and by the planner's own id
 	artifacts map[string]bool           // handles that this run has seen
+	inputs    map[string]string         // handles of the inputs, by name
+	renames   map[string]string         // handles of what a fork has anew, by those of what it stands for
+	repeats   canon.Digest              // the step of another run that the open step repeats
 	bytes     int64                     // of the artifacts that its calls made
 	began     time.Time                 // when the run was started
 	spent     schemas.Duration          // that the runs took which it continues, up to their last attempt
@@ -43,8 +46,8 @@ func newChain(run *pinned) (*chain, error) {
 	c := &chain{
 		head: run.digest, step: 1,
 		sources:   map[string]schemas.Source{schemas.InputSource: run.inputs},
-		artifacts: map[string]bool{},
-		prices:    run.study.Study.Planner.Prices,
+		artifacts: map[string]bool{}, inputs: map[string]string{}, renames: map[string]string{},
+		prices: run.study.Study.Planner.Prices,
 	}
 	if run.plan != nil {
 		return c, nil
@@ -80,7 +83,7 @@ func (c *chain) propose(d canon.Digest, p *record.Proposal, answer planner.Answe
 	c.step = p.Index + 1
 	c.candidate, c.model = p.Model.Candidate, p.Model.Answered
 	c.fresh = nil // it was sent with this request
-	if p.Recorded.IsZero() {
+	if c.repeats = p.Recorded; c.repeats.IsZero() {
 		c.said = nil
 	}
 	c.open = c.counters.Calls
@@ -209,6 +212,9 @@ func afterStep(n record.Counters, s *record.Step) record.Counters {
 func (c *chain) close(ctx context.Context, a *Activities, run *pinned, d canon.Digest, s *record.Step) error {
 	c.head = d
 	c.counters = afterStep(c.counters, s)
+	if err := c.renew(ctx, a, s); err != nil {
+		return err
+	}
 	for _, call := range s.Calls {
 		o, err := a.observe(ctx, call)
 		if err != nil {

@@ -23,7 +23,11 @@ func (c *chain) begin(ctx context.Context, a *Activities, d canon.Digest, r *rec
 	}
 	c.head = d
 	for _, in := range r.Inputs {
-		c.artifacts[in.Digest.String()] = true
+		handle := in.Digest.String()
+		if old := c.inputs[in.Name]; old != handle {
+			c.rename(old, handle)
+		}
+		c.inputs[in.Name], c.artifacts[handle] = handle, true
 	}
 	if r.Fork() {
 		c.spent, c.forked = c.elapsed(c.acted), c.step
@@ -105,6 +109,10 @@ func (a *Activities) again(ctx context.Context, run *pinned, c *chain, d canon.D
 		return nil, fmt.Errorf("step %d has %d calls, and the answer %d", g.step.Index, len(g.step.Calls), len(answer.Calls))
 	}
 	answer.Calls = slices.Clone(answer.Calls)
+	for i := range answer.Calls {
+		answer.Calls[i].Params = c.renamed(answer.Calls[i].Params)
+	}
+	answer.Finish = c.renamed(answer.Finish)
 	if err := a.edit(ctx, run, g, answer.Calls); err != nil {
 		return nil, err
 	}
@@ -142,10 +150,20 @@ func (a *Activities) edit(ctx context.Context, run *pinned, g *again, calls []pl
 	return nil
 }
 
+// recordEnds is why a run ends that only follows the record, where that has no result.
+const recordEnds = "what is on record of the run that this one follows ends here"
+
+// recordEnded is a question that nobody is asked, of a run that only follows the record.
+func recordEnded(run *pinned, c *chain) *question {
+	return &question{model: run.record.Models[0], window: c.window, send: func(context.Context) (planner.Answer, error) {
+		return planner.Answer{Outcome: planner.OutcomeGiveUp, GiveUp: recordEnds}, nil
+	}}
+}
+
 // keep takes over what came of the calls that nothing changes, and what a person says
 // came of one. judged are the calls as proposed anew, by position.
 func (a *Activities) keep(ctx context.Context, run *pinned, w *proposalWriter, g *again, p *record.Proposal, judged []schemas.Judged) error {
-	kept := make([]bool, len(p.Calls))
+	kept, anew := make([]bool, len(p.Calls)), make([]string, len(p.Calls))
 	for i, was := range g.step.Calls {
 		call := &p.Calls[i]
 		switch {
@@ -154,12 +172,13 @@ func (a *Activities) keep(ctx context.Context, run *pinned, w *proposalWriter, g
 				return err
 			}
 		case len(g.params[was.ID]) > 0:
-			call.Edited = g.params[was.ID]
+			call.Edited, anew[i] = g.params[was.ID], record.AnewEdited
 		default:
 			var err error
-			if kept[i], err = a.unchanged(ctx, run, was, *call, judged[i]); err != nil {
+			if anew[i], err = a.reached(ctx, run, was, *call, judged[i]); err != nil {
 				return err
 			}
+			kept[i] = anew[i] == ""
 		}
 	}
 	position := map[string]int{}
@@ -169,34 +188,48 @@ func (a *Activities) keep(ctx context.Context, run *pinned, w *proposalWriter, g
 	for more := true; more; { // until none that is kept follows one that isn't
 		more = false
 		for i, call := range p.Calls {
-			if kept[i] && slices.ContainsFunc(call.After, func(id string) bool { return !kept[position[id]] }) {
+			j := slices.IndexFunc(call.After, func(id string) bool { return !kept[position[id]] })
+			if kept[i] && j >= 0 {
 				kept[i], more = false, true
+				anew[i] = record.AnewFollows + call.After[j]
 			}
 		}
 	}
 	for i, was := range g.step.Calls {
 		if kept[i] {
 			p.Calls[i] = was.Call
-			p.Calls[i].Kept = &record.Kept{Step: g.digest, Status: was.Status}
+			p.Calls[i].Kept, p.Calls[i].Anew = &record.Kept{Step: g.digest, Status: was.Status}, ""
+		} else {
+			p.Calls[i].Anew = anew[i]
 		}
 	}
 	return nil
 }
 
-// unchanged says whether a call that is proposed anew is the one that was carried out, but
-// for the calls of the same step that it follows.
-func (a *Activities) unchanged(ctx context.Context, run *pinned, was record.CallRecord, call record.Call, j schemas.Judged) (bool, error) {
-	if was.Status != record.CallCompleted && was.Status != record.CallFailed || call.Spec != was.Spec || call.Binding != was.Binding {
-		return false, nil
+// reached says why a call that is proposed anew isn't the one that was carried out; "" if
+// it is, but for the calls of the same step that it follows.
+func (a *Activities) reached(ctx context.Context, run *pinned, was record.CallRecord, call record.Call, j schemas.Judged) (string, error) {
+	switch {
+	case was.Status == record.CallRefused:
+		return record.AnewRefused, nil
+	case was.Status != record.CallCompleted && was.Status != record.CallFailed:
+		return record.AnewUnfinished, nil
+	case call.Spec != was.Spec, call.Binding != was.Binding:
+		return record.AnewAction, nil
 	}
-	if bound, err := run.bound(call.Spec, call.Binding); err != nil || bound.Action.Seeded && run.record.Changes.Seed != nil {
-		return false, nil
+	if bound, err := run.bound(call.Spec, call.Binding); err != nil {
+		return "", err
+	} else if bound.Action.Seeded && run.record.Changes.Seed != nil {
+		return record.AnewSeed, nil
 	}
-	if j.Decision != schemas.Admitted {
-		return j.Decision == schemas.Deferred, nil
+	if j.Decision == schemas.Deferred {
+		return "", nil
 	}
 	params, err := a.raw(ctx, was.Params)
-	return bytes.Equal(params, j.Resolved), err
+	if err != nil || bytes.Equal(params, j.Resolved) {
+		return "", err
+	}
+	return record.AnewParams, nil
 }
 
 // assert makes a call one whose output a person gave.

@@ -32,6 +32,9 @@ func (a *Activities) ask(ctx context.Context, run *pinned, c *chain, in workflow
 	if step, ok := run.again(c); ok {
 		return a.again(ctx, run, c, step)
 	}
+	if ch := run.record.Changes; ch != nil && ch.Recorded {
+		return recordEnded(run, c), nil
+	}
 	if run.plan != nil {
 		return &question{model: planner.PlanModel, send: func(context.Context) (planner.Answer, error) {
 			return planner.NextPlan(run.plan, seen(c))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"rlam/internal/record"
 	"rlam/starter/follow"
 )
 
@@ -47,8 +48,30 @@ func ownWords(o follow.Own) string {
 		words = append(words, "output asserted by a person, not executed: "+pointers(o.Asserted))
 	case o.Kept != "":
 		words = append(words, string(o.Kept)+" in the run forked from, and kept")
+	case o.Anew != "" && o.Anew != record.AnewEdited:
+		words = append(words, "not kept: "+anewWords(o.Anew))
 	}
 	return strings.Join(words, "; ")
+}
+
+// anewWords say what a change reached of a call.
+func anewWords(why string) string {
+	if call, follows := strings.CutPrefix(why, record.AnewFollows); follows {
+		return "it follows " + call + ", which isn't either"
+	}
+	switch why {
+	case record.AnewParams:
+		return "its parameters are others now"
+	case record.AnewAction:
+		return "its action is another one"
+	case record.AnewSeed:
+		return "its seed is another one"
+	case record.AnewUnfinished:
+		return "it had not come to an end"
+	case record.AnewRefused:
+		return "the gates had refused it"
+	}
+	return why
 }
 
 func pointers(all []string) string {

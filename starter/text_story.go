@@ -163,6 +163,7 @@ func (p *textPrinter) call(c follow.Call) {
 	}
 	if c.Decision == schemas.Refused {
 		p.mark(p.warn, "⊘", c.ID, "refused by "+gates(c.Refusals), reasons(c.Refusals))
+		return
 	}
 	p.own(c.ID, c.Own)
 }

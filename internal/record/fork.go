@@ -44,6 +44,18 @@ type Kept struct {
 	Status CallStatus   `json:"status"`
 }
 
+// Why a call is not kept: what a change reached. After AnewFollows stands the id of the
+// call that it follows.
+const (
+	AnewEdited     = "edited"     // a person changed its parameters
+	AnewParams     = "params"     // its parameters are others, with references resolved anew
+	AnewFollows    = "follows "   // a call of the same step that isn't kept
+	AnewAction     = "action"     // another schema or binding carries it out
+	AnewSeed       = "seed"       // its action takes a seed, and that is another
+	AnewUnfinished = "unfinished" // it had not come to an end of its own
+	AnewRefused    = "refused"    // the gates had refused it, and judge it again
+)
+
 // Asserted is an output that a person gave a call in place of what was computed. Nothing
 // was executed for it.
 type Asserted struct {

@@ -162,6 +162,7 @@ type Call struct {
 	Edited   []string  `json:"edited,omitempty"`   // pointers into the parameters, of what a person changed
 	Kept     *Kept     `json:"kept,omitempty"`     // not carried out
 	Asserted *Asserted `json:"asserted,omitempty"` // besides Kept: a person's output in place of the one that was computed
+	Anew     string    `json:"anew,omitempty"`     // why it is not kept: see [AnewEdited] and what follows it
 }
 
 // Use is a data edge: the value at At came from a pointer into the output of From.

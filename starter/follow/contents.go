@@ -101,7 +101,7 @@ func (c Contents) proposal(ctx context.Context, turn workflows.PlanResult) (Prop
 
 // own is what a person or a fork made of a call.
 func (c Contents) own(ctx context.Context, call record.Call) Own {
-	o := Own{Edited: call.Edited}
+	o := Own{Edited: call.Edited, Anew: call.Anew}
 	if call.Kept != nil {
 		o.Kept = call.Kept.Status
 	}

@@ -89,6 +89,7 @@ type Own struct {
 	Edited   []string          `json:"edited,omitempty"`   // pointers to what a person changed in the parameters
 	Asserted []string          `json:"asserted,omitempty"` // pointers to what a person changed in the output
 	Output   Value             `json:"output,omitzero"`    // of Asserted: all of it
+	Anew     string            `json:"anew,omitempty"`     // why it is not kept: edited, params, follows CALL, action, seed, unfinished or refused
 }
 
 // Judged is the verdict on a call that had to wait for what it refers to.
