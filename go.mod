@@ -2,6 +2,11 @@ module rlam
 
 go 1.26.0
 
+godebug (
+	tarinsecurepath=0
+	zipinsecurepath=0
+)
+
 require (
 	cel.dev/cel-go v0.32.0
 	github.com/charmbracelet/lipgloss v1.1.0

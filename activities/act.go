@@ -16,6 +16,7 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/journal"
 	"rlam/internal/record"
+	"rlam/internal/store"
 	"rlam/schemas"
 	"rlam/workflows"
 )
@@ -34,6 +35,7 @@ type work struct {
 	// cancelled says whether the workflow asks for the attempt's end. It looks at the
 	// attempt's own context: outcomes are written under one that a cancel doesn't reach.
 	cancelled func() bool
+	past      *past // executions like it; nil where none could answer it, or be answered by it
 }
 
 // Act makes one attempt of one call, or reports what an earlier attempt of it came
@@ -67,6 +69,11 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 		}
 		if result, err, known := a.known(ctx, w, executions); known {
 			return result, err
+		}
+		if len(executions) == 0 && w.past == nil {
+			if result, err, answered := a.fromPast(ctx, w); answered {
+				return result, err
+			}
 		}
 		if giveBack == nil {
 			if giveBack, err = a.take(ctx, w, told.tell); err != nil {
@@ -335,12 +342,19 @@ func (a *Activities) end(ctx context.Context, w *work, in journal.Intent, status
 			e.Artifacts = append(e.Artifacts, record.Artifact{Name: wholeOutput, Digest: canon.Sum(result.Output), Size: n, MediaType: "application/json"})
 		}
 	}
+	e.PassedOver = w.past.passedOver()
 	body, err := canon.Marshal(e)
 	if err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}
 	out := journal.Outcome{Intent: in.ID, Status: status, Ended: journal.Time(time.Now()), Body: body}
-	winner, err := a.journal.End(ctx, in, out, blobs...)
+	batch := store.Batch{Blobs: blobs}
+	if status == journal.Completed {
+		if batch.Entries, err = w.past.enter(w, in, out, env); err != nil {
+			return workflows.ActResult{}, a.trouble(ctx, err)
+		}
+	}
+	winner, err := a.journal.EndWith(ctx, in, out, batch)
 	if err != nil {
 		return workflows.ActResult{}, a.trouble(ctx, err)
 	}

@@ -7,7 +7,7 @@
 //	judge.go    judges a call whose sources have run since
 //	rejudge.go  judges a recorded run again, to compare
 //	act.go      one attempt of one call; contact.go: without the server for a while;
-//	            resources.go: waiting for what it takes
+//	            resources.go: waiting for what it takes; past.go: answered from the record
 //	seal.go     closes the chain, or only a step
 //	chain.go    what a chain amounts to at its head; rebuild.go: reading it from the store
 //	step.go     the record of a step, and what the planner is told of it
@@ -89,7 +89,8 @@ type Activities struct {
 	runs      map[canon.Digest]*pinned
 	chains    chainCache
 	proposals proposalCache
-	shared    digests // blobs that many attempts share and this worker has stored
+	shared    digests  // blobs that many attempts share and this worker has stored
+	ancestry  sync.Map // of runs: []canon.Digest by the run's record
 }
 
 // New checks c and makes the activities.

@@ -42,6 +42,7 @@ title: Test
 goal: Count.
 actions: [count.yaml]
 planner: {scripted: script.yaml}
+reuse: never
 result: {type: object, additionalProperties: false, properties: {n: {type: integer}}, required: [n]}
 `
 

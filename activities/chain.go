@@ -198,9 +198,12 @@ func afterStep(n record.Counters, s *record.Step) record.Counters {
 			n.Refused++
 		}
 		for _, at := range call.Attempts {
-			if at.Status == record.AttemptLost {
+			switch {
+			case at.Status == record.AttemptLost:
 				n.Losses++
-			} else {
+			case at.Reused != nil:
+				n.Reused++
+			default:
 				n.Attempts++
 			}
 		}

@@ -12,6 +12,7 @@ import (
 // environment is where an attempt ran, as a blob.
 type environment struct {
 	digest    canon.Digest
+	identity  canon.Digest // of what can change a result
 	isolation string
 	blob      []byte // nil if this worker has stored it before
 }
@@ -24,6 +25,9 @@ func (a *Activities) environment(ctx context.Context, t executor.Task) (environm
 	}
 	e := environment{isolation: string(env.Isolation)}
 	if e.digest, e.blob, err = canon.Of(env); err != nil {
+		return environment{}, err
+	}
+	if e.identity, _, err = canon.Of(env.Identity); err != nil {
 		return environment{}, err
 	}
 	if a.shared.has(e.digest) {

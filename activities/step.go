@@ -110,6 +110,14 @@ func (a *Activities) stepRecord(ctx context.Context, proposal canon.Digest, p *r
 
 func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at workflows.AttemptOutcome) (record.AttemptRecord, error) {
 	rec := record.AttemptRecord{N: at.N, Status: at.Status, Execution: at.Execution, Adopted: at.Adopted, Artifacts: []record.Artifact{}}
+	if !at.Answer.IsZero() {
+		body, err := record.LoadAnswer(ctx, a.cfg.Store, at.Answer)
+		if err != nil {
+			return rec, err
+		}
+		left(&rec, body, body.Ended)
+		return rec, nil
+	}
 	if at.Execution == 0 {
 		if !at.Started.IsZero() {
 			rec.Started, rec.Ended = journal.Time(at.Started), journal.Time(at.Ended)
@@ -130,10 +138,16 @@ func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at wor
 	if err := json.Unmarshal(e.Outcome.Body, &body); err != nil {
 		return rec, err
 	}
-	rec.Started, rec.Ended = body.Started, e.Outcome.Ended
-	rec.Output, rec.Artifacts, rec.Log, rec.Error = body.Output.Digest, body.Artifacts, body.Log, body.Error
-	rec.Environment, rec.Isolation, rec.Binding = body.Environment, body.Isolation, body.Binding
+	left(&rec, body, e.Outcome.Ended)
 	return rec, nil
+}
+
+// left fills in what an execution left.
+func left(rec *record.AttemptRecord, x record.Execution, ended string) {
+	rec.Started, rec.Ended = x.Started, ended
+	rec.Output, rec.Artifacts, rec.Log, rec.Error = x.Output.Digest, x.Artifacts, x.Log, x.Error
+	rec.Environment, rec.Isolation, rec.Binding = x.Environment, x.Isolation, x.Binding
+	rec.Reused, rec.PassedOver = x.Reused, x.PassedOver
 }
 
 // refOf is the Ref of a content that is in the store, read only if it isn't known.

@@ -2,6 +2,9 @@ package provenance
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -68,27 +71,41 @@ func (b *builder) attempted() {
 			for _, a := range c.attempts {
 				if a.rec != nil {
 					b.left(c, a, *a.rec)
-				} else if n := a.node.Execution; n > 0 && b.e.Store != nil {
-					b.unclosed(c, a, n)
+				} else if b.e.Store != nil {
+					b.unclosed(c, a, a.node.Execution)
 				}
+				b.reused(c, a)
 			}
 			b.adoptions(c)
 		}
 	}
 }
 
-// unclosed completes an attempt of a step that has no record yet, from the journal.
+// unclosed completes an attempt of a step that has no record yet, from the journal, or
+// from what it was answered with.
 func (b *builder) unclosed(c *call, a *attempt, n int) {
-	o, err := journal.Journal{Store: b.e.Store}.Outcome(b.ctx, c.key, n)
 	var x record.Execution
-	if err == nil {
-		err = json.Unmarshal(o.Body, &x)
+	var err error
+	switch reused := a.told.Study.Reused; {
+	case reused != nil:
+		x, err = record.LoadAnswer(b.ctx, b.e.Store, reused.Answer)
+		if err != nil {
+			b.find(ContentMissing, a.node.ID, a.told.Closed, "%v", err)
+		}
+	case n > 0:
+		var o journal.Outcome
+		if o, err = (journal.Journal{Store: b.e.Store}).Outcome(b.ctx, c.key, n); err == nil {
+			err = json.Unmarshal(o.Body, &x)
+			x.Ended = o.Ended
+		}
+	default:
+		return
 	}
 	if err != nil {
 		return // the journal's own checks name it
 	}
 	b.left(c, a, record.AttemptRecord{
-		Started: x.Started, Ended: o.Ended, Output: x.Output.Digest, Artifacts: x.Artifacts, Log: x.Log,
+		Started: x.Started, Ended: x.Ended, Output: x.Output.Digest, Artifacts: x.Artifacts, Log: x.Log,
 		Error: x.Error, Environment: x.Environment, Isolation: x.Isolation,
 	})
 }
@@ -146,9 +163,34 @@ func (b *builder) adoptions(c *call) {
 	}
 }
 
+// reused joins an attempt that the record answered to the one that executed: of this run,
+// or of another, of which no more is known here.
+func (b *builder) reused(c *call, a *attempt) {
+	of := a.told.Study.Reused
+	if of == nil {
+		return
+	}
+	if own := b.calls[journal.CallKey(of.Proposal, of.Call)]; own != nil {
+		for _, one := range own.attempts {
+			if one.node.Execution == of.Execution {
+				b.g.Join(graph.Reused, a.node, one.node)
+				return
+			}
+		}
+	}
+	run := b.g.Add(graph.Node{ID: "run:" + of.Run.String(), Kind: graph.Run, Name: of.ID, Digest: of.Run})
+	other := b.g.Add(graph.Node{
+		ID: fmt.Sprintf("elsewhere:%s/%s@%d", of.Proposal, of.Call, of.Execution), Kind: graph.Attempt, Role: "elsewhere", Name: c.rec.Action,
+		Source: of.ID, Status: string(record.AttemptCompleted), Started: of.Started, Ended: of.Ended,
+	})
+	b.g.Join(graph.Informed, run, other)
+	b.g.Join(graph.Reused, a.node, other)
+}
+
 // data joins values to where they were taken from: by the references that are on record,
 // and by the handles that stand in them.
 func (b *builder) data() {
+	referred := map[string][]string{} // by a value's id, the places that a reference stood in
 	for _, p := range b.pending {
 		source := b.source(p.use, p.branch)
 		if source == nil && !p.followed() {
@@ -160,6 +202,7 @@ func (b *builder) data() {
 		}
 		e := b.g.Join(graph.Derived, p.from, source)
 		e.At, e.Pointer = p.use.At, p.use.Pointer
+		referred[p.from.ID] = append(referred[p.from.ID], p.use.At)
 		if p.use.From == schemas.InputSource {
 			e.Pointer = ""
 		}
@@ -175,7 +218,7 @@ func (b *builder) data() {
 	}
 	for _, n := range b.g.Nodes {
 		if n.Kind == graph.Value && (n.Role == "params" || n.Role == "result") {
-			b.handles(n, taken)
+			b.handles(n, taken, referred[n.ID])
 		}
 	}
 }
@@ -200,8 +243,9 @@ func (b *builder) source(u record.Use, branch string) *graph.Node {
 }
 
 // handles joins a value to the artifacts whose handles stand in it. One that came by a
-// reference is of the call that was referred to; any other, the planner typed.
-func (b *builder) handles(n *graph.Node, taken map[string]bool) {
+// reference is of the call that was referred to, if that made it; any other, the planner
+// typed.
+func (b *builder) handles(n *graph.Node, taken map[string]bool, referred []string) {
 	var raw json.RawMessage
 	if err := record.OpenContent(b.ctx, b.e.Store, n.Digest, &raw); err != nil {
 		if n.Origin.IsZero() {
@@ -223,6 +267,9 @@ func (b *builder) handles(n *graph.Node, taken map[string]bool) {
 		}
 		if from == nil || through == "" && from.Role == "input" {
 			continue // no artifact of this run, or joined to the input already
+		}
+		if slices.ContainsFunc(referred, func(at string) bool { return strings.HasPrefix(h.at+"/", at+"/") }) {
+			through = ""
 		}
 		e := b.g.Join(graph.Derived, n, from)
 		e.At, e.Through = h.at, through

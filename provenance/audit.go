@@ -99,6 +99,10 @@ func (t *Trace) Measure(ctx context.Context, s store.Store, replayed Replayed) (
 	return m, nil
 }
 
+// ErrWithheld is the error of a store that knows of a content that it was left out on
+// purpose.
+var ErrWithheld = errors.New("withheld")
+
 // damage is what is wrong with the bytes of a digest; "" if nothing is.
 func damage(ctx context.Context, s store.Store, c Content) (string, error) {
 	r, err := s.Get(ctx, c.Digest)
@@ -108,6 +112,8 @@ func damage(ctx context.Context, s store.Store, c Content) (string, error) {
 	}
 	var corrupt *store.CorruptError
 	switch {
+	case errors.Is(err, ErrWithheld):
+		return "its bytes were withheld", nil
 	case errors.Is(err, store.ErrNotFound):
 		return "its bytes are not in the store", nil
 	case errors.As(err, &corrupt):

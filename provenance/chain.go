@@ -160,6 +160,13 @@ func (b *builder) agree(a *attempt) {
 	if rec.Execution > 0 && k.Study.Execution > 0 && rec.Execution != k.Study.Execution {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "execution %d is on record, and the history says %d", rec.Execution, k.Study.Execution)
 	}
+	told := (*record.Reused)(nil)
+	if k.Study.Reused != nil {
+		told = &k.Study.Reused.Reused
+	}
+	if (told == nil) != (rec.Reused == nil) || told != nil && *told != *rec.Reused {
+		b.find(OutcomeDiffers, n.ID, k.Closed, "what answered it differs: on record it is %s, and in the history %s", answeredBy(rec.Reused), answeredBy(told))
+	}
 	// Of a cancelled attempt the event says only that it was; how its work ended, the record does.
 	if rec.Error != nil && k.State != history.Cancelled && k.Failure.Type != "" && rec.Error.Type != k.Failure.Type {
 		b.find(OutcomeDiffers, n.ID, k.Closed, "it is on record as %s, and the history says %s", rec.Error.Type, k.Failure.Type)
@@ -167,4 +174,12 @@ func (b *builder) agree(a *attempt) {
 	if rec.Output != k.Study.Output {
 		b.find(DigestDiffers, n.ID, k.Closed, "the output on record is %s, and the history says %s", rec.Output, k.Study.Output)
 	}
+}
+
+// answeredBy is an execution in words.
+func answeredBy(r *record.Reused) string {
+	if r == nil {
+		return "its own execution"
+	}
+	return fmt.Sprintf("execution %d of call %s of run %s", r.Execution, r.Call, r.ID)
 }

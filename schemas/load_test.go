@@ -56,7 +56,7 @@ result: {type: object, required: rss}
 accept:
   - exp: result.rss < 1.0
 `, []string{
-			`1:1: /titel: there is no such property; expected one of "accept", "actions", "authors", "goal", "inputs", "isolation", "license", "limits", "planner", "policy", "result", "reuse", "seed", "seeds", "title" (did you mean "title"?)`,
+			`1:1: /titel: there is no such property; expected one of "accept", "actions", "authors", "goal", "inputs", "isolation", "keywords", "license", "limits", "planner", "policy", "result", "reuse", "seed", "seeds", "title" (did you mean "title"?)`,
 			`2:8: /title: is 3; expected a string, in quotes: "3"`,
 			`5:21: /planner/contxt: there is no such property; expected one of "attempts", "base_url", "calls", "context", "fallbacks", "instructions", "max_tokens", "model", "plan", "prices", "scripted", "temperature" (did you mean "context"?)`,
 			`5:46: /planner/temperature: is "hot"; expected a number`,

@@ -95,6 +95,11 @@ reuse: always
 			`8:67: /inputs/hash/keep: is "away"; expected one of "copy", "reference", "digest"`,
 			`9:8: /reuse: is "always"; expected one of "never", "ancestry", "store"`,
 		}},
+		"the form of reuse": {labStudy + `reuse: {classes: [bitwise, statistical]}
+`, []string{
+			`7:8: /reuse: "from" is missing; expected one of "never", "ancestry", "store"`,
+			`7:28: /reuse/classes/1: is "statistical"; expected one of "bitwise", "tolerance"`,
+		}},
 		"narrowed": {strings.Replace(labStudy, "sum]", "{use: sum.yaml, params: {}}, {use: sum, params: {propertees: {}}}, {use: cool, params: {}}, {use: cool@1.0.0, params: {}}]", 1), []string{
 			`4:41: /actions/4/use: "sum.yaml" is a file; expected the action's name; list its file as an entry of its own`,
 			`4:84: /actions/5/params/propertees: "propertees" is no keyword of draft 7, and would be ignored (did you mean "properties"?)`,

@@ -10,20 +10,21 @@ import (
 
 // Study is what a person asks for: a goal, data, what may be done, and what counts as a result.
 type Study struct {
-	Title   string           `json:"title"`
-	Authors []Author         `json:"authors,omitempty"`
-	License string           `json:"license,omitempty"`
-	Goal    string           `json:"goal"`
-	Inputs  map[string]Input `json:"inputs,omitempty"`
-	Actions []Listed         `json:"actions"`
-	Planner Planner          `json:"planner"`
-	Seed    uint64           `json:"seed,omitempty"`
-	Seeds   Seeds            `json:"seeds,omitempty"` // call if the file says nothing
-	Limits  Limits           `json:"limits"`
-	Policy  Policy           `json:"policy,omitzero"`
-	Reuse   Reuse            `json:"reuse,omitempty"` // never if the file says nothing
-	Result  json.RawMessage  `json:"result"`          // JSON Schema, draft-07, of an object
-	Accept  []Condition      `json:"accept,omitempty"`
+	Title    string           `json:"title"`
+	Authors  []Author         `json:"authors,omitempty"`
+	Keywords []string         `json:"keywords,omitempty"`
+	License  string           `json:"license,omitempty"`
+	Goal     string           `json:"goal"`
+	Inputs   map[string]Input `json:"inputs,omitempty"`
+	Actions  []Listed         `json:"actions"`
+	Planner  Planner          `json:"planner"`
+	Seed     uint64           `json:"seed,omitempty"`
+	Seeds    Seeds            `json:"seeds,omitempty"` // call if the file says nothing
+	Limits   Limits           `json:"limits"`
+	Policy   Policy           `json:"policy,omitzero"`
+	Reuse    Reuse            `json:"reuse,omitzero"` // of bitwise calls, from the run's ancestry, if the file says nothing
+	Result   json.RawMessage  `json:"result"`         // JSON Schema, draft-07, of an object
+	Accept   []Condition      `json:"accept,omitempty"`
 
 	Isolation Isolation `json:"isolation,omitempty"` // the least that every command needs
 }
@@ -112,16 +113,6 @@ const (
 	KeepCopy      Keep = "copy"      // its bytes, in the store
 	KeepReference Keep = "reference" // its place; hashed there, and again on use
 	KeepDigest    Keep = "digest"    // its digest alone
-)
-
-// Reuse says from which runs a call that was carried out before may be answered.
-type Reuse string
-
-// The ways to reuse.
-const (
-	ReuseNever    Reuse = "never"
-	ReuseAncestry Reuse = "ancestry" // the runs this one was forked from
-	ReuseStore    Reuse = "store"    // every run of the store
 )
 
 // Planner says who proposes the calls. Exactly one of Model, Scripted and Plan is set.

@@ -173,7 +173,8 @@ func loadMade(name string, s schemas.Study) (*schemas.LoadedStudy, error) {
 	// As a person would write it: defaults are the loader's.
 	raw, err := json.Marshal(map[string]any{
 		"title": s.Title, "goal": s.Goal, "actions": s.Actions, "inputs": s.Inputs, "planner": map[string]string{"plan": s.Planner.Plan},
-		"seed": s.Seed, "seeds": s.Seeds, "result": s.Result, "limits": map[string]int{"calls": s.Limits.Calls, "attempts": s.Limits.Attempts},
+		"reuse": schemas.ReuseNever, // what is asked is what executions give
+		"seed":  s.Seed, "seeds": s.Seeds, "result": s.Result, "limits": map[string]int{"calls": s.Limits.Calls, "attempts": s.Limits.Attempts},
 	})
 	if err != nil {
 		return nil, err

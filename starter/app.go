@@ -97,6 +97,12 @@ func (a *app) root() *cobra.Command {
 		newExportCommand(a),
 		newImportCommand(a),
 		newKeygenCommand(a),
+		newVerifyCommand(a),
+		newReplayCommand(a),
+		newDiffCommand(a),
+		newForkCommand(a),
+		newWhyCommand(a),
+		newLineageCommand(a),
 	)
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	historypb "go.temporal.io/api/history/v1"
 
@@ -32,14 +33,18 @@ func (k *archive) follower() follow.Follower {
 	return follow.Follower{Contents: follow.Contents{Store: k.Store}, ID: k.ID, Archived: k.Histories}
 }
 
-// lookUp finds what RUN names: a bundle, a run that a server has, or one that only the
+// lookUp finds what RUN names: a bundle (a file NAME.zip, or a folder that is spelled as a
+// path: shared/run, ./run), a run that a server has, or one that only the
 // store tells of. Either the archive is nil, or connection and location are. Of a run
 // whose history the store keeps no server is needed: where none can be reached, none is
 // started.
 func (a *app) lookUp(ctx context.Context, id, storeFlag string) (*connection, *located, *archive, error) {
-	if bundle.Is(id) {
+	if path := strings.ContainsAny(id, `/\`) || strings.HasSuffix(id, ".zip"); path && bundle.Is(id) {
 		k, err := openBundle(ctx, id)
 		return nil, nil, k, err
+	}
+	if strings.HasSuffix(id, ".zip") {
+		return nil, nil, nil, &codedError{exitNotFound, fmt.Errorf("there is no bundle %q", id)}
 	}
 	dir, err := a.storeDir(storeFlag)
 	if err != nil {
@@ -136,4 +141,20 @@ func retold(ctx context.Context, histories map[string][]byte, s store.Store) (*e
 		decoded[id] = h
 	}
 	return join(ctx, s, decoded, true)
+}
+
+// standstill says that a run had not ended when it was archived.
+func (k *archive) standstill() string {
+	return fmt.Sprintf("run %q had not ended when its history was kept, and its server isn't here: this is how it stood then", k.ID)
+}
+
+// imported says where a run comes from that was not run with this store.
+func (k *archive) imported() string {
+	switch {
+	case k.Bundle != "":
+		return "read from the bundle " + k.Bundle
+	case k.Mark != nil:
+		return "imported; the SHA-512 of its bundle's tag manifest is " + k.Mark.Manifest
+	}
+	return ""
 }

@@ -124,18 +124,18 @@ func (c *connection) tick() (stop func()) {
 }
 
 // conclude prints a run's result, as data, and how the run ended.
-func (c *connection) conclude(end *follow.End) error {
-	end.Next = c.next(end)
-	if end.HasResult() && !c.json {
-		c.printer.Print(resultMessage{end.Result, end.Partial})
+func (a *app) conclude(end *follow.End) error {
+	end.Next = a.next(end)
+	if end.HasResult() && !a.json {
+		a.printer.Print(resultMessage{end.Result, end.Partial})
 	}
-	c.words.Print(*end)
+	a.words.Print(*end)
 	return ended(end)
 }
 
 // next are commands worth a try now.
-func (c *connection) next(end *follow.End) []string {
-	p := c.program()
+func (a *app) next(end *follow.End) []string {
+	p := a.program()
 	if end.Status == follow.Running {
 		return []string{p + " resume " + end.Run, p + " cancel " + end.Run}
 	}

@@ -19,7 +19,7 @@ type auditOptions struct {
 func newAuditCommand(a *app) *cobra.Command {
 	var o auditOptions
 	c := &cobra.Command{
-		Use: "audit RUN", Short: "Check what is known of a run: history, records and journal against each other",
+		Use: "audit RUN|HISTORY", Short: "Check what is known of a run: history, records and journal against each other",
 		Long: `Check what is known of a run: history, records and journal against each other.
 
 Each disagreement is a finding with a name. What happens in a run that met a crash
@@ -30,8 +30,12 @@ reproducibility success (decisions that a replay makes again, and outputs whose
 bytes are there), trace completeness (executions that journal, history and graph
 know) and failure visibility (failures with type, message, event and detail).
 
+RUN may be any workflow of the server, or a file with a history (JSON as Temporal's
+tools write it, or protobuf): then the history is held against itself, and of a run
+of a study against the store, if that has its records.
+
 The exit code is 12 if there is a disagreement, or a metric below 1.`,
-		Example: "  starter audit @last --metrics",
+		Example: "  starter audit @last --metrics\n  starter audit history.json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runAudit(c.Context(), a, args[0], o) },
 	}
@@ -42,13 +46,16 @@ The exit code is 12 if there is a disagreement, or a metric below 1.`,
 
 // auditMessage is what an audit found.
 type auditMessage struct {
-	Run      string              `json:"run"`
-	Status   string              `json:"status"`
-	Nodes    int                 `json:"nodes"`
-	Edges    int                 `json:"edges"`
-	Findings []graph.Finding     `json:"findings"`
-	Notes    []graph.Finding     `json:"notes"`
-	Metrics  *provenance.Metrics `json:"metrics,omitempty"`
+	Run string `json:"run"`
+	// HistoryAlone says that there are no records: of a workflow that isn't R-LAM's, or of
+	// a history of which the store knows nothing.
+	HistoryAlone bool                `json:"history_alone,omitempty"`
+	Status       string              `json:"status"`
+	Nodes        int                 `json:"nodes"`
+	Edges        int                 `json:"edges"`
+	Findings     []graph.Finding     `json:"findings"`
+	Notes        []graph.Finding     `json:"notes"`
+	Metrics      *provenance.Metrics `json:"metrics,omitempty"`
 }
 
 func (auditMessage) MessageType() string { return "audit" }
@@ -60,12 +67,15 @@ func (m auditMessage) sound() bool {
 }
 
 func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
-	e, err := a.gather(ctx, id, gatherOptions{store: o.store, strays: true})
+	e, err := a.gatherAny(ctx, id, gatherOptions{store: o.store, strays: true})
 	if err != nil {
 		return err
 	}
+	if o.metrics && e.Store == nil {
+		return badUsage("--metrics counts what records and journal hold, and of %q there is only a history", id)
+	}
 	m := auditMessage{
-		Run: e.Trace.ID, Status: e.Trace.Status, Nodes: len(e.Trace.Graph.Nodes), Edges: len(e.Trace.Graph.Edges),
+		HistoryAlone: e.Store == nil, Run: e.Trace.ID, Status: e.Trace.Status, Nodes: len(e.Trace.Graph.Nodes), Edges: len(e.Trace.Graph.Edges),
 		Findings: []graph.Finding{}, Notes: []graph.Finding{},
 	}
 	for _, f := range e.Trace.Findings {
@@ -98,7 +108,11 @@ func (p *textPrinter) audit(m auditMessage) {
 	for _, f := range m.Notes {
 		p.block("· ", f.String(), unstyled)
 	}
-	if len(m.Findings) == 0 {
+	switch {
+	case len(m.Findings) > 0:
+	case m.HistoryAlone:
+		p.printf("%s the history is whole; there are no records to hold it against\n", p.good.Render("✓"))
+	default:
 		p.printf("%s history, records and journal agree\n", p.good.Render("✓"))
 	}
 	if m.Metrics == nil {

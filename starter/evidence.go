@@ -54,6 +54,21 @@ func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*ev
 	if err != nil {
 		return nil, err
 	}
+	histories, err := c.histories(ctx, l, archived)
+	if err != nil {
+		return nil, err
+	}
+	e, err := join(ctx, s, histories, strays)
+	if err != nil {
+		return nil, err
+	}
+	e.Namespace = c.namespace()
+	return e, nil
+}
+
+// histories reads the histories that lead to a run's newest, and those that resets went
+// back from, by Temporal run ID: from the server, or from archived what it has no more.
+func (c *connection) histories(ctx context.Context, l *located, archived map[string]*historypb.History) (map[string]*historypb.History, error) {
 	histories := map[string]*historypb.History{}
 	for todo := []string{l.RunID}; len(todo) > 0; todo = todo[1:] {
 		id := todo[0]
@@ -75,12 +90,7 @@ func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*ev
 		histories[id] = h
 		todo = append(append(todo, r.Before), r.Bases...)
 	}
-	e, err := join(ctx, s, histories, strays)
-	if err != nil {
-		return nil, err
-	}
-	e.Namespace = c.namespace()
-	return e, nil
+	return histories, nil
 }
 
 // historyOf reads a history from the server, or takes the archived one where the server

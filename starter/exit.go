@@ -63,6 +63,7 @@ func exitCode(ctx context.Context, err error) int {
 	var problems schemas.Problems
 	var taken *host.TakenError
 	var unknown *unknownRunError
+	var foreign *foreignError
 	switch {
 	case err == nil:
 		return exitDone
@@ -70,7 +71,7 @@ func exitCode(ctx context.Context, err error) int {
 		return coded.code
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &problems), errors.As(err, &taken):
+	case errors.As(err, &problems), errors.As(err, &taken), errors.As(err, &foreign):
 		return exitUsage
 	case errors.As(err, &unknown), errors.Is(err, devserver.ErrNotRunning):
 		return exitNotFound

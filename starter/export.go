@@ -30,6 +30,8 @@ type exportFormat struct {
 	// flags adds what can be said of this format alone; nil adds nothing.
 	flags func(*cobra.Command, *exportOptions)
 	write func(ctx context.Context, w io.Writer, e *evidence, o exportOptions) error
+	// folder writes a folder instead of a file, where one is asked for; nil if it can't be.
+	folder func(ctx context.Context, dir string, e *evidence) error
 }
 
 // exportFormats are all formats, in the order in which they are listed. Each is a file
@@ -41,6 +43,7 @@ var exportFormats = []exportFormat{
 	provFormat,
 	svgFormat,
 	dotFormat,
+	rocrateFormat,
 }
 
 // defaultExport is the format of a file whose name says none.
@@ -96,7 +99,7 @@ type exportedMessage struct {
 	File   string `json:"file"`
 	Format string `json:"format"`
 	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"` // of the file, in hexadecimal
+	SHA256 string `json:"sha256"` // of the file, in hexadecimal; of a folder, of the file that describes it
 }
 
 func (exportedMessage) MessageType() string { return "exported" }
@@ -105,6 +108,9 @@ func runExport(ctx context.Context, a *app, id string, o exportOptions) error {
 	f, err := chooseExport(o.format, o.file)
 	if err != nil {
 		return err
+	}
+	if o.asFolder(f) {
+		return a.exportFolder(ctx, id, f, o)
 	}
 	if err := o.writable(); err != nil {
 		return err

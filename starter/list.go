@@ -32,8 +32,9 @@ func newListCommand(a *app) *cobra.Command {
 		Use: "ls", Short: "List the runs of a store, the newest first",
 		Long: `List the runs of a store, the newest first.
 
-The store knows which runs there are; how they stand, the Temporal server knows.
-No server is started for it: without one the status is "unknown".`,
+The store knows which runs there are; how they stand, the Temporal server knows, or
+the history that the store keeps of a run that has ended. No server is started for
+it: where neither tells, the status is "unknown".`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runList(c.Context(), a, o) },
 	}
@@ -79,15 +80,14 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 		runs = runs[:o.n]
 	}
 	end.Shown = len(runs)
+	unclear := false
 	if len(runs) > 0 {
 		s, err := existingStore(dir)
 		if err != nil {
 			return err
 		}
-		c, err := a.reach(ctx)
-		if err != nil {
-			a.notef("The status is not known: %v", err)
-		} else {
+		c, unreached := a.reach(ctx)
+		if unreached == nil {
 			defer c.close()
 		}
 		for _, r := range runs {
@@ -96,6 +96,10 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 				return err
 			}
 			a.printer.Print(row)
+			unclear = unclear || row.Status == unknown
+		}
+		if unreached != nil && unclear {
+			a.notef("The status of some is not known: %v", unreached)
 		}
 	}
 	a.printer.Print(end)
@@ -119,15 +123,36 @@ func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.Liste
 		return row, err
 	}
 	row.Title = study.Title
-	if c == nil {
-		return row, nil
+	steps := -1
+	if c != nil {
+		if row.Status, steps, err = c.standing(ctx, r.Record.ID); err != nil {
+			return row, err
+		}
 	}
-	status, steps, err := c.standing(ctx, r.Record.ID)
-	row.Status = status
+	if row.Status == unknown {
+		if row.Status, steps, err = archivedStanding(ctx, s, r); err != nil {
+			return row, err
+		}
+	}
 	if steps >= 0 {
 		row.Steps = &steps
 	}
-	return row, err
+	return row, nil
+}
+
+// archivedStanding is how a run ended, as its archived histories tell: unknown where there
+// are none, or none that is the end.
+func archivedStanding(ctx context.Context, s store.Store, r host.ListedRun) (record.Status, int, error) {
+	histories, err := host.Archived(ctx, s, r.Digest)
+	if err != nil || len(histories) == 0 {
+		return unknown, -1, err
+	}
+	f := follow.Follower{ID: r.Record.ID, Archived: histories}
+	account, err := f.Read(ctx, func(follow.Event) {})
+	if err != nil || account.Open() {
+		return unknown, -1, nil // what happened since, nobody here knows
+	}
+	return account.End.Status, account.End.Counters.Steps, nil
 }
 
 // standing asks the server how a run stands, by the newest of its history alone. Steps

@@ -93,7 +93,7 @@ func (c *connection) locate(ctx context.Context, id, storeDir string) (*located,
 	}
 	info := d.GetWorkflowExecutionInfo()
 	if info.GetType().GetName() != workflows.StudyName {
-		return nil, badUsage("%q is a workflow of type %q and no run of a study", id, info.GetType().GetName())
+		return nil, &foreignError{id: id, runID: info.GetExecution().GetRunId(), kind: info.GetType().GetName()}
 	}
 	l := &located{ID: id, RunID: info.GetExecution().GetRunId(), Status: info.GetStatus(), TaskQueue: info.GetTaskQueue()}
 	var run string

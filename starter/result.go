@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/spf13/cobra"
 
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
 	"rlam/starter/follow"
 )
 
@@ -35,15 +39,28 @@ other, and the exit code is 14.`,
 }
 
 func runResult(ctx context.Context, a *app, id string, o resultOptions) error {
-	c, l, err := a.find(ctx, id, o.store)
+	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	s, storeErr := l.store()
-	f := c.follower(l.ID, readable(s))
+	var f follow.Follower
+	var storeErr error
+	if k != nil {
+		f, o.wait = k.follower(), false
+	} else {
+		defer c.close()
+		var s *store.Folder
+		s, storeErr = l.store()
+		f = c.follower(l.ID, readable(s))
+	}
+	return a.result(ctx, f, storeErr, o.wait)
+}
+
+// result prints what a run came to. storeErr is why its store can't be read, if it can't.
+func (a *app) result(ctx context.Context, f follow.Follower, storeErr error, wait bool) error {
 	var end *follow.End
-	if o.wait {
+	var err error
+	if wait {
 		end, err = f.Follow(ctx, "", func(follow.Event) {})
 	} else {
 		var account *follow.Account
@@ -55,17 +72,26 @@ func runResult(ctx context.Context, a *app, id string, o resultOptions) error {
 	case err != nil:
 		return err
 	case end.Status == follow.Running:
-		a.notef("Run %s is still running, in step %d. Wait for it with --wait, or go on with it by: %s resume %s", l.ID, end.Counters.Steps, a.program(), l.ID)
+		a.notef("Run %s is still running, in step %d. Wait for it with --wait, or go on with it by: %s resume %s", f.ID, end.Counters.Steps, a.program(), f.ID)
 		return &codedError{code: exitNoResult}
 	case !end.HasResult():
-		a.notef("Run %s ended without a result: %s. %s", l.ID, end.Status, end.Reason)
+		a.notef("Run %s ended without a result: %s. %s", f.ID, end.Status, end.Reason)
 		return &codedError{code: exitNoResult}
 	case len(end.Result.Value) == 0:
-		return storeErr // the history knows the result by its digest alone
+		if storeErr != nil {
+			return storeErr
+		}
+		return unreadable(ctx, f, end.Result.Digest)
 	}
 	a.printer.Print(resultMessage{end.Result, end.Partial})
 	if end.Partial {
 		a.notef("The result is partial: %s.", end.Reason)
 	}
 	return ended(end)
+}
+
+// unreadable is why a result can't be read that the history knows by its digest.
+func unreadable(ctx context.Context, f follow.Follower, d canon.Digest) error {
+	var value json.RawMessage
+	return record.OpenContent(ctx, f.Contents.Store, d, &value)
 }

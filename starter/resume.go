@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,9 +36,12 @@ ended, its end and its result are shown. Output and exit codes are those of run.
 }
 
 func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
-	c, l, err := a.find(ctx, id, o.store)
+	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {
 		return err
+	}
+	if k != nil {
+		return a.resumeArchive(ctx, k)
 	}
 	defer c.close()
 	s, storeErr := l.store()
@@ -46,7 +50,7 @@ func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
 		if err != nil {
 			return err
 		}
-		return c.conclude(account.End)
+		return a.conclude(account.End)
 	}
 	if o.detach {
 		if storeErr != nil {
@@ -66,6 +70,19 @@ func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
 	defer stop()
 	c.words.Print(recap{Run: l.ID})
 	return c.attach(ctx, l.ID, "", readable(s))
+}
+
+// resumeArchive shows the end of a run of which no server tells. One that has not ended
+// can't be gone on with: what happened since is nowhere known.
+func (a *app) resumeArchive(ctx context.Context, k *archive) error {
+	account, err := k.follower().Read(ctx, func(follow.Event) {})
+	if err != nil {
+		return err
+	}
+	if account.Open() {
+		return errors.New(k.standstill())
+	}
+	return a.conclude(account.End)
 }
 
 // readable is a store to read from: none, and not one that is nil, if it could not be opened.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rlam/internal/canon"
 	"rlam/internal/store"
 	"rlam/starter/follow"
 	"rlam/worker/host"
@@ -57,6 +58,7 @@ type standingMessage struct {
 	Progress  map[string]string `json:"progress,omitempty"`   // what the actions that are under way said last, by call
 	Leftovers []follow.Leftover `json:"leftovers"`
 	Next      []string          `json:"next,omitempty"`
+	Imported  string            `json:"imported,omitempty"` // where it comes from, if it wasn't run with this store
 }
 
 func (standingMessage) MessageType() string { return "standing" }
@@ -65,9 +67,12 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 	if o.step < 0 {
 		return badUsage("--step %d: steps are numbered from 1", o.step)
 	}
-	c, l, err := a.find(ctx, id, o.store)
+	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {
 		return err
+	}
+	if k != nil {
+		return a.showArchive(ctx, k, o)
 	}
 	defer c.close()
 	s, storeErr := l.store()
@@ -76,21 +81,13 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 		if storeErr != nil {
 			return storeErr
 		}
-		return showStep(ctx, a, f, l, o.step)
+		return showStep(ctx, a, f, l.Record, o.step)
 	}
-	a.printer.Print(recap{Run: l.ID})
-	account, err := f.Read(ctx, func(e follow.Event) { a.printer.Print(e) })
+	account, m, err := a.showStory(ctx, f)
 	if err != nil {
 		return err
 	}
-	m := standingMessage{Run: l.ID, Open: account.Open(), TaskQueue: l.TaskQueue, Leftovers: []follow.Leftover{}}
-	if s != nil {
-		left, err := f.Contents.Leftovers(ctx, account)
-		if err != nil {
-			return err
-		}
-		m.Leftovers = append(m.Leftovers, left...)
-	}
+	m.TaskQueue = l.TaskQueue
 	if m.Open {
 		if m.Served, err = c.served(ctx, l.TaskQueue); err != nil {
 			return err
@@ -104,7 +101,44 @@ func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 		c.archive(ctx, l, s, account.Runs)
 	}
 	a.printer.Print(*account.End)
-	a.printer.Print(m)
+	a.printer.Print(*m)
+	return nil
+}
+
+// showStory tells what happened in a run, and begins to say how it stands.
+func (a *app) showStory(ctx context.Context, f follow.Follower) (*follow.Account, *standingMessage, error) {
+	a.printer.Print(recap{Run: f.ID})
+	account, err := f.Read(ctx, func(e follow.Event) { a.printer.Print(e) })
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &standingMessage{Run: f.ID, Open: account.Open(), Leftovers: []follow.Leftover{}}
+	if f.Contents.Store != nil {
+		left, err := f.Contents.Leftovers(ctx, account)
+		if err != nil {
+			return nil, nil, err
+		}
+		m.Leftovers = append(m.Leftovers, left...)
+	}
+	return account, m, nil
+}
+
+// showArchive shows a run of which no server tells.
+func (a *app) showArchive(ctx context.Context, k *archive, o showOptions) error {
+	f := k.follower()
+	if o.step > 0 {
+		return showStep(ctx, a, f, k.Record, o.step)
+	}
+	account, m, err := a.showStory(ctx, f)
+	if err != nil {
+		return err
+	}
+	if m.Open { // when it was archived
+		a.notef("%s", k.standstill())
+	}
+	m.Open, m.Imported = false, k.imported()
+	a.printer.Print(*account.End)
+	a.printer.Print(*m)
 	return nil
 }
 
@@ -137,7 +171,7 @@ func (c *connection) archive(ctx context.Context, l *located, s *store.Folder, r
 	}
 }
 
-func showStep(ctx context.Context, a *app, f follow.Follower, l *located, n int) error {
+func showStep(ctx context.Context, a *app, f follow.Follower, run canon.Digest, n int) error {
 	var attempts []follow.Attempt
 	calls := map[string]bool{}
 	account, err := f.Read(ctx, func(e follow.Event) {
@@ -157,7 +191,7 @@ func showStep(ctx context.Context, a *app, f follow.Follower, l *located, n int)
 	if err != nil {
 		return err
 	}
-	step, err := f.Contents.Step(ctx, l.Record, account.End.Head, n)
+	step, err := f.Contents.Step(ctx, run, account.End.Head, n)
 	var none *follow.NoStepError
 	if errors.As(err, &none) {
 		return &codedError{exitNotFound, err}
@@ -165,7 +199,7 @@ func showStep(ctx context.Context, a *app, f follow.Follower, l *located, n int)
 	if err != nil {
 		return err
 	}
-	m := stepMessage{Run: l.ID, Step: step}
+	m := stepMessage{Run: f.ID, Step: step}
 	if step.Record.IsZero() {
 		m.Attempts = attempts
 	}

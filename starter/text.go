@@ -76,6 +76,8 @@ func (p *textPrinter) Print(m message) {
 		p.shownAction(m)
 	case placed:
 		p.environment(m)
+	case whyMessage:
+		p.why(m)
 	case environmentDiff:
 		p.environmentDiff(m)
 	case writtenAction:
@@ -88,12 +90,26 @@ func (p *textPrinter) Print(m message) {
 		p.step(m)
 	case keyMessage:
 		p.key(m)
+	case checkMessage:
+		p.check(m)
+	case revealMessage:
+		p.revealed(m)
+	case verdictMessage:
+		p.judged(m)
+	case replayMessage:
+		p.replayed(m)
+	case replayEnd:
+		p.replayEnd(m)
+	case diffMessage:
+		p.diff(m.Diff)
 	case auditMessage:
 		p.audit(m)
 	case reproducedMessage:
 		p.reproduced(m)
 	case importedMessage:
 		p.imported(m)
+	case lineageMessage:
+		p.lineage(m)
 	case exportedMessage:
 		p.exported(m)
 	case standingMessage:

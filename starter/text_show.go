@@ -26,6 +26,9 @@ func (p *textPrinter) standing(m standingMessage) {
 	for _, l := range m.Leftovers {
 		p.block(callColumn+p.warn.Render("?")+" ", leftoverWords(l, m.Open), unstyled)
 	}
+	if m.Imported != "" {
+		p.block("\n", "This run is "+m.Imported+".", unstyled)
+	}
 	if !m.Open {
 		return
 	}
@@ -247,8 +250,14 @@ func (p *textPrinter) stepAttempt(a follow.StepAttempt) {
 	if a.Adopted {
 		head += ", begun by an earlier attempt"
 	}
+	if a.Reused != nil {
+		head += ", " + reusedWords(a.Reused)
+	}
 	p.printf("%s%s\n", callColumn, p.bold.Render(head))
 	p.printf("%s%s\n", moreColumn, p.dim.Render(fmt.Sprintf("from %s to %s, isolation %s", localTime(a.Started), localTime(a.Ended), a.Isolation)))
+	for _, over := range a.PassedOver {
+		p.block(moreColumn, passedOverWords(over), p.warn)
+	}
 	if b := a.BindingValue; b != nil {
 		p.printf("%s%s\n", moreColumn, p.dim.Render(oneLine(fmt.Sprintf("by %s (binding %s)", bindingWords(b), a.Binding.Short()), p.width-len(moreColumn))))
 	}

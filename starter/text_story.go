@@ -233,6 +233,9 @@ func (p *textPrinter) attempt(e follow.Attempt) {
 	if e.Adopted {
 		how += ", begun by an earlier attempt"
 	}
+	if e.Reused != nil {
+		how = reusedWords(e.Reused) + ", which took " + duration(e.SavedSeconds)
+	}
 	if e.Error != nil && e.Error.Type != workflows.TypeCancelled {
 		how += ": " + e.Error.Type
 	}
@@ -248,6 +251,9 @@ func (p *textPrinter) attempt(e follow.Attempt) {
 		}
 	}
 	p.mark(style, glyph, e.Call, how, more)
+	for _, over := range e.PassedOver {
+		p.block(moreColumn, passedOverWords(over), p.warn)
+	}
 	for _, a := range e.Artifacts {
 		p.printf("%s%s  %s\n", moreColumn, a.Name, p.dim.Render(fmt.Sprintf("%s, sha256:%s…", size(a.Size), a.Digest.Short())))
 	}
@@ -306,6 +312,9 @@ func (p *textPrinter) end(e follow.End) {
 	p.fact("work", strings.Join([]string{count(n.Steps, "step"), calls, attempts, tokens}, " · "))
 	p.fact("time", fmt.Sprintf("%s: model %s · actions %s · waiting %s · R-LAM %s",
 		duration(c.Wall), spent(c.Model), spent(c.Actions), spent(c.Waiting), spent(c.Engine)))
+	if n.Reused > 0 {
+		p.fact("reused", fmt.Sprintf("%d of %s, and nothing was executed for them: saved %s", n.Reused, count(n.Calls, "call"), spent(e.Saved)))
+	}
 	p.fact("record", sealedWords(e))
 	if e.URL != "" {
 		p.printf("%s%s\n", p.dim.Render("UI      "), e.URL) // not broken: people copy it

@@ -45,6 +45,7 @@ var recorded = []struct {
 	{name: "fork-edit", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 4, Judge 3, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "fork-recorded", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Judge 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1", refused: 1},
 	{name: "plan", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 3, Judge 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
+	{name: "reused", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 3, Judge 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "fallback", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 1, Open 1, Plan 4, Seal 1", failed: "rlam.ModelUnavailable 2", timers: "backoff 1, wall-time limit 1"},
 	{name: "model-unavailable", closed: "WorkflowExecutionCompleted", status: record.ModelUnavailable, scheduled: "Open 1, Plan 2, Seal 1", failed: "rlam.ModelUnavailable 2", timers: "backoff 1, wall-time limit 1"},
 	{name: "no-result", closed: "WorkflowExecutionCompleted", status: record.NoResult, scheduled: "Act 1, Open 1, Plan 2, Seal 1", failed: "lab.OutOfRange 1", timers: "wall-time limit 1"},

@@ -80,6 +80,14 @@ func TestRecordHistories(t *testing.T) {
 		keep(t, "mgh09", h)
 	})
 	t.Run("fork", recordForks)
+	t.Run("reused", func(t *testing.T) {
+		t.Parallel()
+		l := lab.New(t, executor.Typed("lab.measure", measure))
+		store := map[string]string{"/planner": `{"plan": "plan.yaml"}`, "/reuse": `"store"`}
+		l.Study("studies/study.yaml", store)
+		_, h := l.Study("studies/study.yaml", store)
+		keep(t, "reused", h)
+	})
 	t.Run("fallback", recordFallback)
 	t.Run("older-gate", recordOlderGate)
 	t.Run("continued", recordContinued)

@@ -186,6 +186,9 @@ type AttemptOutcome struct {
 	// Started and Ended are the workflow's times of a lost attempt. Of all others the journal knows better.
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
+	// Answer is what the record answered a call with that was not executed: a blob, the
+	// JSON of a [record.Execution]. Execution is 0 then.
+	Answer canon.Digest `json:"answer,omitzero"`
 }
 
 // JudgeInput asks for the verdicts on one call now that its sources have run.
@@ -220,6 +223,14 @@ type ActResult struct {
 	Execution int        `json:"execution"`
 	Adopted   bool       `json:"adopted,omitempty"`
 	Output    record.Ref `json:"output"`
+	// Reused says that nothing was executed: the record answered the call.
+	Reused *Reused `json:"reused,omitempty"`
+}
+
+// Reused is whose execution answered a call, and with what.
+type Reused struct {
+	record.Reused
+	Answer canon.Digest `json:"answer"` // see [AttemptOutcome]
 }
 
 // Failure travels as the details of every error that an activity returns.

@@ -22,7 +22,10 @@ type notebook struct {
 
 type row struct {
 	id, what, came string
+	line           string // of the table: spelled once, since the table is written at every turn and again in every replay
 }
+
+func (r *row) spell() { r.line = "| " + r.id + " | " + r.what + " | " + r.came + " |\n" }
 
 func (n *notebook) propose(turn PlanResult) {
 	switch {
@@ -50,6 +53,7 @@ func (n *notebook) propose(turn PlanResult) {
 func (n *notebook) add(r row) {
 	// The name of an action that doesn't exist is the planner's, and may be anything.
 	r.what, r.came = oneLine(r.what), oneLine(r.came)
+	r.spell()
 	if n.rows = append(n.rows, r); len(n.rows) > notebookRows {
 		n.rows, n.dropped = n.rows[1:], n.dropped+1
 	}
@@ -68,6 +72,7 @@ func (n *notebook) result(o CallOutcome) {
 			came += fmt.Sprintf(" (%d attempts)", k)
 		}
 		n.rows[i].came = oneLine(came)
+		n.rows[i].spell()
 	}
 }
 
@@ -83,7 +88,7 @@ func (n *notebook) markdown() string {
 		fmt.Fprintf(&b, "| … | %d earlier rows | see the history |\n", n.dropped)
 	}
 	for _, r := range n.rows {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.id, r.what, r.came)
+		b.WriteString(r.line)
 	}
 	return b.String()
 }

@@ -137,7 +137,13 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		}).Get(ctx, &done)
 		if err == nil {
 			out.Status = record.CallCompleted
-			out.Attempts = append(out.Attempts, AttemptOutcome{N: n, Status: record.AttemptCompleted, Execution: done.Execution, Adopted: done.Adopted})
+			attempt := AttemptOutcome{N: n, Status: record.AttemptCompleted, Execution: done.Execution, Adopted: done.Adopted}
+			if done.Reused != nil { // it cost no attempt
+				r.state.Counters.Attempts--
+				r.state.Counters.Reused++
+				attempt.Answer = done.Reused.Answer
+			}
+			out.Attempts = append(out.Attempts, attempt)
 			return out
 		}
 		f := classify(err)

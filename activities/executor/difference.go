@@ -31,10 +31,10 @@ func (d Differences) Same() bool { return len(d.Identity) == 0 }
 func Compare(a, b Env) (Differences, error) {
 	d := Differences{Identity: []Difference{}, Circumstances: []Difference{}}
 	var err error
-	if d.Identity, err = compare(d.Identity, a.Identity, b.Identity); err != nil {
+	if d.Identity, err = Differing(a.Identity, b.Identity); err != nil {
 		return d, err
 	}
-	if d.Circumstances, err = compare(d.Circumstances, a.Circumstances, b.Circumstances); err != nil {
+	if d.Circumstances, err = Differing(a.Circumstances, b.Circumstances); err != nil {
 		return d, err
 	}
 	if a.Isolation != b.Isolation {
@@ -58,7 +58,9 @@ func Pieces(part any) (map[string]string, error) {
 	return pieces, nil
 }
 
-func compare(to []Difference, a, b any) ([]Difference, error) {
+// Differing says in which pieces two values differ that JSON can spell, as [Compare] does.
+func Differing(a, b any) ([]Difference, error) {
+	to := []Difference{}
 	in, err := Pieces(a)
 	if err != nil {
 		return nil, err

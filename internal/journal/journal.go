@@ -205,6 +205,11 @@ func (j Journal) SetHandle(ctx context.Context, in Intent, handle any) error {
 // End writes an execution's outcome with the blobs that belong to it, and returns the
 // number of the execution that completed first: another than in.N if this one came too late.
 func (j Journal) End(ctx context.Context, in Intent, out Outcome, blobs ...[]byte) (winner int, err error) {
+	return j.EndWith(ctx, in, out, store.Batch{Blobs: blobs})
+}
+
+// EndWith is [Journal.End] with entries besides, which are written in the same commit.
+func (j Journal) EndWith(ctx context.Context, in Intent, out Outcome, with store.Batch) (winner int, err error) {
 	out.Intent = in.ID
 	value, err := canon.Marshal(out)
 	if err != nil {
@@ -218,10 +223,11 @@ func (j Journal) End(ctx context.Context, in Intent, out Outcome, blobs ...[]byt
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return 0, fmt.Errorf("ending execution %d of %s: %w", in.N, in.Key, err)
 	}
-	batch := store.Batch{Blobs: blobs, Entries: []store.Entry{{Key: entry(in.Key, in.N, "outcome"), Value: value}}}
+	batch := store.Batch{Blobs: with.Blobs, Entries: []store.Entry{{Key: entry(in.Key, in.N, "outcome"), Value: value}}}
 	if out.Status == Completed {
 		batch.Entries = append(batch.Entries, store.Entry{Key: completedEntry(in.Key), Value: []byte(strconv.Itoa(in.N))})
 	}
+	batch.Entries = append(batch.Entries, with.Entries...)
 	_, current, err := j.Store.Commit(ctx, batch)
 	if err != nil {
 		return 0, fmt.Errorf("writing the outcome of execution %d of %s: %w", in.N, in.Key, err)

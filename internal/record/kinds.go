@@ -245,11 +245,37 @@ type AttemptRecord struct {
 	Environment canon.Digest  `json:"environment"`
 	Isolation   string        `json:"isolation"`
 	Binding     canon.Digest  `json:"binding,omitzero"` // that ran, of an action with several
+	// Reused says whose execution answered the call: then nothing was executed, and all
+	// that the attempt left, but for its times, is that execution's.
+	Reused     *Reused      `json:"reused,omitempty"`
+	PassedOver []PassedOver `json:"passed_over,omitempty"` // executions that would have answered, and couldn't
 }
 
-// Execution is the body of a call's outcome in the journal.
+// Reused is an execution that answered a call from the record.
+type Reused struct {
+	Key       canon.Digest `json:"key"` // of all that was equal: see package reuse
+	Run       canon.Digest `json:"run"` // the record of the run that it was executed in
+	ID        string       `json:"id"`  // the workflow ID of that run
+	Proposal  canon.Digest `json:"proposal"`
+	Call      string       `json:"call"`
+	Execution int          `json:"execution"` // number in that call's journal
+	Started   string       `json:"started"`   // the execution's times
+	Ended     string       `json:"ended"`
+}
+
+// PassedOver is an execution that was equal in all that counts, and whose outcome can't be
+// had any more.
+type PassedOver struct {
+	Reused
+	Problem string       `json:"problem"`       // missing, corrupt or unfit: see docs/store-format.md
+	What    canon.Digest `json:"what,omitzero"` // of what is missing or corrupt
+}
+
+// Execution is the body of a call's outcome in the journal. Of a call that was answered
+// from the record, it is a blob of canonical JSON, and no journal has it.
 type Execution struct {
 	Started     string       `json:"started"`
+	Ended       string       `json:"ended,omitempty"`  // of an answer from the record; else the outcome has it
 	Binding     canon.Digest `json:"binding,omitzero"` // that ran, of an action with several
 	Output      Ref          `json:"output"`
 	Artifacts   []Artifact   `json:"artifacts"`
@@ -257,6 +283,9 @@ type Execution struct {
 	Error       *Error       `json:"error,omitempty"`
 	Environment canon.Digest `json:"environment"`
 	Isolation   string       `json:"isolation"`
+
+	Reused     *Reused      `json:"reused,omitempty"`
+	PassedOver []PassedOver `json:"passed_over,omitempty"`
 }
 
 // TurnOutcome is the body of a planner turn's outcome in the journal.
@@ -318,9 +347,10 @@ const (
 // Counters are what the limits bound.
 type Counters struct {
 	Steps    int   `json:"steps"`
-	Calls    int   `json:"calls"`    // dispatched: admitted, or deferred to Judge
-	Refused  int   `json:"refused"`  // calls and results that a gate refused
-	Attempts int   `json:"attempts"` // losses apart
+	Calls    int   `json:"calls"`            // dispatched: admitted, or deferred to Judge
+	Refused  int   `json:"refused"`          // calls and results that a gate refused
+	Attempts int   `json:"attempts"`         // losses apart, and calls that the record answered
+	Reused   int   `json:"reused,omitempty"` // calls that the record answered
 	Losses   int   `json:"losses"`
 	Repairs  int   `json:"repairs"` // proposals in a row of which nothing could be dispatched
 	Usage    Usage `json:"usage"`

@@ -140,6 +140,19 @@ func LoadAny(ctx context.Context, s store.Store, d canon.Digest) (any, error) {
 	return rec, nil
 }
 
+// LoadAnswer reads what a call was answered with from the record.
+func LoadAnswer(ctx context.Context, s store.Store, d canon.Digest) (Execution, error) {
+	var x Execution
+	b, err := store.Read(ctx, s, d, maxRecord)
+	if err == nil {
+		err = json.Unmarshal(b, &x)
+	}
+	if err != nil {
+		return x, fmt.Errorf("reading the answer %s to a call that was not executed: %w", d, err)
+	}
+	return x, nil
+}
+
 // Parent is the digest of the record before rec.
 func Parent(rec any) canon.Digest {
 	switch r := rec.(type) {

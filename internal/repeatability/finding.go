@@ -69,14 +69,14 @@ func Judge(a schemas.Action, outputs []Output, noise Bounds) ([]Finding, error) 
 	}
 	var all []Finding
 	for _, pointer := range sorted(fields) {
-		declared := declaredField(a.Reproducibility, pointer)
+		declared := DeclaredField(a.Reproducibility, pointer)
 		f := fields[pointer].judge(len(outputs), noise, declared)
 		f.Field = &pointer
 		all = append(all, f)
 	}
 	artifacts := artifactsOf(outputs)
 	for _, name := range sorted(artifacts) {
-		declared := declaredArtifact(a.Reproducibility, name)
+		declared := DeclaredArtifact(a.Reproducibility, name)
 		f := artifacts[name].judge(len(outputs), noise, declared)
 		f.Artifact = name
 		all = append(all, f)

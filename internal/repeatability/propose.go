@@ -7,9 +7,9 @@ import (
 	"rlam/schemas"
 )
 
-// declaredField is what an action declares for a field: under the longest pointer that
+// DeclaredField is what an action declares for a field: under the longest pointer that
 // leads to the field or to what holds it, or else by default.
-func declaredField(r schemas.Reproducibility, pointer string) schemas.Grade {
+func DeclaredField(r schemas.Reproducibility, pointer string) schemas.Grade {
 	for at := pointer; ; at = at[:strings.LastIndexByte(at, '/')] {
 		if g, ok := r.Fields[at]; ok {
 			return g
@@ -20,9 +20,9 @@ func declaredField(r schemas.Reproducibility, pointer string) schemas.Grade {
 	}
 }
 
-// declaredArtifact is what an action declares for an artifact: by its name, by the first
+// DeclaredArtifact is what an action declares for an artifact: by its name, by the first
 // pattern in alphabetical order that matches it, or else by default.
-func declaredArtifact(r schemas.Reproducibility, name string) schemas.Grade {
+func DeclaredArtifact(r schemas.Reproducibility, name string) schemas.Grade {
 	if g, ok := r.Artifacts[literally(name)]; ok {
 		return g
 	}
@@ -66,13 +66,13 @@ func Propose(declared schemas.Reproducibility, findings []Finding) schemas.Repro
 	for _, f := range findings {
 		if f.Field != nil {
 			delete(r.Fields, *f.Field)
-			if declaredField(r, *f.Field) != f.Proposed {
+			if DeclaredField(r, *f.Field) != f.Proposed {
 				r.Fields[*f.Field] = f.Proposed
 			}
 			continue
 		}
 		delete(r.Artifacts, literally(f.Artifact))
-		if declaredArtifact(r, f.Artifact) != f.Proposed {
+		if DeclaredArtifact(r, f.Artifact) != f.Proposed {
 			r.Artifacts[literally(f.Artifact)] = f.Proposed
 		}
 	}

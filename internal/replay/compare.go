@@ -49,6 +49,9 @@ func newComparison(h *historypb.History, dc converter.DataConverter, fc converte
 			return nil, fmt.Errorf("the history is damaged: event %d follows event %d", e.GetEventId(), last)
 		}
 		last = e.GetEventId()
+		if _, named := enumspb.EventType_name[int32(e.GetEventType())]; (!named || e.GetEventType() == 0) && !e.GetWorkerMayIgnore() {
+			return nil, &UnknownEventError{Event: last, Type: int32(e.GetEventType())}
+		}
 		switch e.GetEventType() {
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 			a := e.GetActivityTaskScheduledEventAttributes()

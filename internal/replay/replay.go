@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,41 @@ func (d *Divergence) Error() string {
 
 func (d *Divergence) Unwrap() error { return d.Cause }
 
+// Place is the step and the call that a divergence in h is at, by the activity that it is
+// of, or else by the one that was scheduled last before it. Step 0 is before the first turn
+// of the planner; call is "" where it is no call's.
+func (d *Divergence) Place(h *historypb.History) (step int, call string) {
+	id, of := strings.CutPrefix(d.What, "activity ")
+	for _, e := range h.GetEvents() {
+		if d.Event > 0 && e.GetEventId() > d.Event {
+			break
+		}
+		a := e.GetActivityTaskScheduledEventAttributes()
+		if n, err := strconv.Atoi(before(a.GetActivityId(), ".")); err == nil {
+			step = n
+		}
+	}
+	if !of {
+		return step, ""
+	}
+	turn, rest, _ := strings.Cut(before(id, "#"), ".")
+	n, err := strconv.Atoi(turn)
+	if err != nil {
+		return step, "" // the engine's own: open, append, seal
+	}
+	position := before(rest, ".")
+	if _, err := strconv.Atoi(position); err == nil {
+		call = turn + "." + position
+	}
+	return n, call
+}
+
+// before is what comes before the first mark in s, or s where there is none.
+func before(s, mark string) string {
+	head, _, _ := strings.Cut(s, mark)
+	return head
+}
+
 // History replays one history. A *Divergence says that code and history disagree;
 // any other error, that the history could not be replayed at all.
 func (r Replayer) History(ctx context.Context, h *historypb.History) (Result, error) {
@@ -83,6 +119,9 @@ func (r Replayer) History(ctx context.Context, h *historypb.History) (Result, er
 	c, err := newComparison(h, dc, fc)
 	if err != nil {
 		return Result{}, err
+	}
+	if err := r.knows(h); err != nil {
+		return c.result, err
 	}
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 		DataConverter:    r.DataConverter,

@@ -159,6 +159,7 @@ const (
 	localHeader    = 0x04034b50
 	dataDescriptor = 0x08074b50
 	directory      = 0x02014b50
+	endOfDirectory = 0x06054b50
 )
 
 // hiddenBytes finds what stands in an archive and belongs to none of its files: bytes
@@ -198,11 +199,33 @@ func hiddenBytes(f io.ReaderAt, size int64, z *zip.Reader) ([]Fault, error) {
 		}
 		at = s.to
 	}
-	var next [4]byte
-	if _, err := f.ReadAt(next[:], at); err != nil || binary.LittleEndian.Uint32(next[:]) != directory {
-		hidden("bytes at %d, after the last entry, belong to none", at)
+	if what := tail(f, at, size); what != "" {
+		hidden("%s", what)
 	}
 	return found, nil
+}
+
+// tail says what is odd about the end of an archive: it is the directory, which begins
+// where the last entry ends, and the record that says how long that is.
+func tail(f io.ReaderAt, at, size int64) string {
+	le := binary.LittleEndian
+	const record, record64 = 22, 22 + 20 + 56 // without and with the one for large archives
+	var next [4]byte
+	if _, err := f.ReadAt(next[:], at); err != nil || le.Uint32(next[:]) != directory {
+		return fmt.Sprintf("bytes at %d, after the last entry, belong to none", at)
+	}
+	var end [record]byte
+	if _, err := f.ReadAt(end[:], size-record); err != nil || le.Uint32(end[:]) != endOfDirectory {
+		return "it doesn't end with its directory"
+	}
+	length := int64(le.Uint32(end[12:]))
+	if length == 1<<32-1 { // as the record for large archives says
+		return ""
+	}
+	if left := size - at - length; left != record && left != record64 {
+		return fmt.Sprintf("%d bytes after its directory belong to nothing", left-record)
+	}
+	return ""
 }
 
 // extent is where an entry begins and ends in the archive, its headers included.

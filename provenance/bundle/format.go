@@ -112,6 +112,10 @@ func (r Role) content() bool {
 	return false
 }
 
+// spared says whether a blob of the role is left out where it turns out to quote what is
+// withheld. Another is kept, or there is no bundle: whoever asks for it says so.
+func (r Role) spared() bool { return r.content() || r == RolePlanner || r == RoleLog }
+
 // bounded says whether [Options].MaxSize applies.
 func (r Role) bounded() bool {
 	switch r {
@@ -186,7 +190,10 @@ type Absent struct {
 type AbsentError struct{ Absent }
 
 func (e *AbsentError) Error() string {
-	s := fmt.Sprintf("opening blob %q: %v: %s", e.Digest, e.Unwrap(), e.Why.Text())
+	s := fmt.Sprintf("opening blob %q: %v", e.Digest, e.Unwrap())
+	if e.Why != Withheld {
+		s += ": " + e.Why.Text()
+	}
 	if e.Note != "" {
 		s += ": " + e.Note
 	}

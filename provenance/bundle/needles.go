@@ -2,12 +2,14 @@ package bundle
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"html"
+	"io"
+	"slices"
 	"strings"
 
 	"rlam/internal/canon"
-	"rlam/internal/store"
 )
 
 // A needle is a piece of a withheld value that is looked for in everything else. What is
@@ -20,12 +22,14 @@ const (
 
 // needles finds any of many texts in one pass: by the first bytes of each.
 type needles struct {
-	texts  []string            // as they stand in the values
-	public map[string]bool     // those of them that the study says as well
-	spelt  map[string][]string // in each spelling, by the first shortNeedle bytes
+	texts map[string]bool       // as they stand in the values; false once they are public
+	spelt map[string][]spelling // by the first shortNeedle bytes
 }
 
-func newNeedles() *needles { return &needles{public: map[string]bool{}} }
+// spelling is one way in which a text stands in files.
+type spelling struct{ as, text string }
+
+func newNeedles() *needles { return &needles{texts: map[string]bool{}} }
 
 // value takes the strings and the precise numbers of a withheld value, and the value as a
 // whole.
@@ -89,44 +93,68 @@ func (n *needles) conversation(raw json.RawMessage) error {
 
 func (n *needles) text(s string) {
 	if len(s) >= shortNeedle {
-		n.texts = append(n.texts, s)
+		n.texts[s] = true
 	}
 }
 
-// public takes out of the needles what the study, the actions and the planner's file say
-// themselves: they are part of every bundle, and whoever reads them knows it.
-func (w *withholding) public() error {
-	var pinned [][]byte
-	for _, it := range w.order {
-		switch it.Role {
-		case RoleStudy, RoleAction, RoleBinding, RoleTools:
-			if b, err := store.Read(w.ctx, w.store, it.Digest, maxPin); err == nil {
-				pinned = append(pinned, b)
-			}
-		}
-	}
-	seen := map[string]bool{}
-	spelt := map[string][]string{}
-	for _, text := range w.needles.texts {
-		if seen[text] {
+// spell prepares the search.
+func (n *needles) spell() {
+	n.spelt = map[string][]spelling{}
+	for _, text := range sortedKeys(n.texts) {
+		if !n.texts[text] {
 			continue
 		}
-		seen[text] = true
-		spellings := spellingsOf(text)
-		said := false
-		for _, b := range pinned {
-			for _, s := range spellings {
-				said = said || bytes.Contains(b, []byte(s))
-			}
+		for _, as := range spellingsOf(text) {
+			n.spelt[as[:shortNeedle]] = append(n.spelt[as[:shortNeedle]], spelling{as, text})
 		}
-		for _, s := range spellings {
-			if !said {
-				spelt[s[:shortNeedle]] = append(spelt[s[:shortNeedle]], s)
+	}
+}
+
+// public takes out of the needles what the study, its inputs and the actions say
+// themselves: they are part of every bundle, and whoever reads them knows it.
+func (w *withholding) public() error {
+	w.needles.spell()
+	for _, it := range w.order {
+		switch it.Role {
+		case RoleStudy, RoleAction, RoleBinding, RoleScript, RoleTools, RoleInput:
+			all := &scanner{needles: w.needles, every: func(text string) { w.needles.texts[text] = false }}
+			if err := w.scan(it, all); err != nil {
+				return err
 			}
 		}
 	}
-	w.needles.texts, w.needles.spelt = nil, spelt
+	w.needles.spell()
 	return nil
+}
+
+// quoting leaves out what turns out to quote what is withheld, and can be spared.
+func (w *withholding) quoting() error {
+	for _, it := range w.order {
+		if it.why != "" || !it.Role.spared() {
+			continue
+		}
+		s := w.needles.scanner()
+		if err := w.scan(it, s); err != nil {
+			return err
+		}
+		if s.hit() != "" {
+			w.mark(it.Digest, "it quotes what is withheld")
+		}
+	}
+	return nil
+}
+
+// scan reads an item. One that can't be read holds nothing; that it can't is told when it
+// is to be copied.
+func (w *withholding) scan(it *item, s *scanner) error {
+	r, err := w.store.Get(w.ctx, it.Digest)
+	if err != nil {
+		return context.Cause(w.ctx)
+	}
+	defer r.Close()
+	_, _ = io.Copy(s, r)
+	s.hit()
+	return context.Cause(w.ctx)
 }
 
 // spellingsOf are the ways in which a text stands in files: as it is, in JSON, in JSON
@@ -145,11 +173,7 @@ func spellingsOf(text string) []string {
 		if len(s) > longNeedle {
 			s = s[:longNeedle]
 		}
-		known := false
-		for _, other := range all {
-			known = known || other == s
-		}
-		if !known {
+		if !slices.Contains(all, s) {
 			all = append(all, s)
 		}
 	}
@@ -159,7 +183,8 @@ func spellingsOf(text string) []string {
 // scanner looks for needles in bytes that are written to it.
 type scanner struct {
 	needles *needles
-	tail    []byte // what came last, as long as a needle can be
+	every   func(text string) // told of each needle, where not the first alone is wanted
+	tail    []byte            // what came last, as long as a needle can be
 	found   string
 }
 
@@ -195,10 +220,14 @@ func (s *scanner) search(end int) {
 			continue
 		}
 		for _, c := range candidates {
-			if bytes.HasPrefix(s.tail[i:], []byte(c)) && s.whole(i, len(c)) {
-				s.found = c
+			if !bytes.HasPrefix(s.tail[i:], []byte(c.as)) || !s.whole(i, len(c.as)) {
+				continue
+			}
+			if s.every == nil {
+				s.found = c.text
 				return
 			}
+			s.every(c.text)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func (b *Bundle) openArchive(name string, l Limits) error {
 		return err
 	}
 	z, err := zip.NewReader(f, info.Size())
-	if err != nil {
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // that one is named below
 		return &HostileError{What: "it is no zip archive that can be read: " + err.Error()}
 	}
 	top, err := checkArchive(z, l)

@@ -66,10 +66,8 @@ func (p *packing) blob(it *item) error {
 		return fmt.Errorf("reading what is to be %q: %w", it.Path, err)
 	case it.Role.bounded() && f.size > p.max:
 		it.Size, it.why = f.size, TooLarge
-	case hit != "" && it.Role.content():
-		it.why, it.note = Withheld, "it quotes what is withheld"
 	case hit != "":
-		return &LeakError{Path: it.Path, Advice: advice(it)}
+		return &LeakError{Path: it.Path, Text: hit, Advice: advice(it)}
 	}
 	if it.why != "" {
 		p.absent(it)
@@ -89,8 +87,6 @@ func advice(it *item) string {
 	case RoleFile:
 		name, _, _ := strings.Cut(it.Name, "/")
 		return "withhold its folder too: --withhold artifact:" + it.Call + "/" + name
-	case RoleLog:
-		return "withhold the parameters or the output of its call: --withhold " + it.Call + "/params"
 	case RoleInput:
 		return "it is an input of the run, and what is withheld can be read there"
 	}

@@ -148,10 +148,7 @@ func (g *gathering) withhold(selectors []string) (*withholding, error) {
 	if len(selectors) == 0 {
 		return w, nil
 	}
-	if err := w.public(); err != nil {
-		return nil, err
-	}
-	return w, nil
+	return w, errors.Join(w.public(), w.quoting())
 }
 
 // choose marks all that one selector names.

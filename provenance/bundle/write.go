@@ -65,11 +65,21 @@ type Written struct {
 // LeakError says that something withheld stands in a file that the bundle would have.
 type LeakError struct {
 	Path   string // below data/
+	Text   string // what stands there: for who has it anyway
 	Advice string
 }
 
 func (e *LeakError) Error() string {
-	return fmt.Sprintf("withholding: what is withheld stands verbatim in %q: %s", e.Path, e.Advice)
+	return fmt.Sprintf("withholding: %s of what is withheld stands verbatim in %q: %s", quote(e.Text), e.Path, e.Advice)
+}
+
+// quote is the beginning of a text, in quotes.
+func quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
+	}
+	return fmt.Sprintf("%q", s)
 }
 
 // Write writes a run as a bundle, a zip archive. It reads everything twice: once to know
@@ -211,7 +221,7 @@ func (p *packing) include(name, advice string, open func() (io.ReadCloser, error
 		return nil, fmt.Errorf("reading what is to be %q: %w", name, err)
 	}
 	if hit != "" {
-		return nil, &LeakError{Path: name, Advice: advice}
+		return nil, &LeakError{Path: name, Text: hit, Advice: advice}
 	}
 	p.files = append(p.files, f)
 	return f, nil

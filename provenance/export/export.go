@@ -40,7 +40,7 @@ type History struct {
 
 // ErrWithheld is the error of a store that knows of a content that it was left out on
 // purpose.
-var ErrWithheld = errors.New("withheld")
+var ErrWithheld = provenance.ErrWithheld
 
 // State says whether a content can be read.
 type State string

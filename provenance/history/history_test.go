@@ -17,7 +17,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"rlam/provenance"
-	"rlam/provenance/graph"
 	"rlam/provenance/history"
 )
 
@@ -88,59 +87,67 @@ func TestRecordedHistories(t *testing.T) {
 	}
 }
 
+// pen writes a history, an event each millisecond.
+type pen struct {
+	h  historypb.History
+	at time.Time
+}
+
+func (p *pen) add(typ enumspb.EventType, attributes any) int64 {
+	p.at = p.at.Add(time.Millisecond)
+	e := &historypb.HistoryEvent{EventId: int64(len(p.h.Events) + 1), EventType: typ, EventTime: timestamppb.New(p.at)}
+	switch a := attributes.(type) {
+	case *historypb.WorkflowExecutionStartedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: a}
+	case *historypb.WorkflowTaskScheduledEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{WorkflowTaskScheduledEventAttributes: a}
+	case *historypb.WorkflowTaskStartedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{WorkflowTaskStartedEventAttributes: a}
+	case *historypb.WorkflowTaskCompletedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{WorkflowTaskCompletedEventAttributes: a}
+	case *historypb.ActivityTaskScheduledEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: a}
+	case *historypb.ActivityTaskStartedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_ActivityTaskStartedEventAttributes{ActivityTaskStartedEventAttributes: a}
+	case *historypb.ActivityTaskCompletedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{ActivityTaskCompletedEventAttributes: a}
+	case *historypb.ActivityTaskFailedEventAttributes:
+		e.Attributes = &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{ActivityTaskFailedEventAttributes: a}
+	}
+	p.h.Events = append(p.h.Events, e)
+	return e.EventId
+}
+
+// task is a workflow task that was completed.
+func (p *pen) task() int64 {
+	p.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, &historypb.WorkflowTaskScheduledEventAttributes{})
+	started := p.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, &historypb.WorkflowTaskStartedEventAttributes{})
+	return p.add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.WorkflowTaskCompletedEventAttributes{StartedEventId: started, Identity: "worker@lab"})
+}
+
 // foreign is the history of a workflow that isn't R-LAM's: n activities after each other,
 // of which each tenth fails; 6 events each.
 func foreign(n int) *historypb.History {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	h := &historypb.History{}
-	add := func(typ enumspb.EventType, attributes any) int64 {
-		at = at.Add(time.Millisecond)
-		e := &historypb.HistoryEvent{EventId: int64(len(h.Events) + 1), EventType: typ, EventTime: timestamppb.New(at)}
-		switch a := attributes.(type) {
-		case *historypb.WorkflowExecutionStartedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_WorkflowExecutionStartedEventAttributes{WorkflowExecutionStartedEventAttributes: a}
-		case *historypb.WorkflowTaskScheduledEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_WorkflowTaskScheduledEventAttributes{WorkflowTaskScheduledEventAttributes: a}
-		case *historypb.WorkflowTaskStartedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_WorkflowTaskStartedEventAttributes{WorkflowTaskStartedEventAttributes: a}
-		case *historypb.WorkflowTaskCompletedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_WorkflowTaskCompletedEventAttributes{WorkflowTaskCompletedEventAttributes: a}
-		case *historypb.ActivityTaskScheduledEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_ActivityTaskScheduledEventAttributes{ActivityTaskScheduledEventAttributes: a}
-		case *historypb.ActivityTaskStartedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_ActivityTaskStartedEventAttributes{ActivityTaskStartedEventAttributes: a}
-		case *historypb.ActivityTaskCompletedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_ActivityTaskCompletedEventAttributes{ActivityTaskCompletedEventAttributes: a}
-		case *historypb.ActivityTaskFailedEventAttributes:
-			e.Attributes = &historypb.HistoryEvent_ActivityTaskFailedEventAttributes{ActivityTaskFailedEventAttributes: a}
-		}
-		h.Events = append(h.Events, e)
-		return e.EventId
-	}
-	task := func() int64 {
-		add(enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED, &historypb.WorkflowTaskScheduledEventAttributes{})
-		started := add(enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, &historypb.WorkflowTaskStartedEventAttributes{})
-		return add(enumspb.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, &historypb.WorkflowTaskCompletedEventAttributes{StartedEventId: started, Identity: "worker@lab"})
-	}
-	add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.WorkflowExecutionStartedEventAttributes{
+	p := &pen{at: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	p.add(enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, &historypb.WorkflowExecutionStartedEventAttributes{
 		WorkflowType: &commonpb.WorkflowType{Name: "Assay"}, WorkflowId: "assay", OriginalExecutionRunId: "0af3", Identity: "someone@lab",
 	})
 	for i := range n {
-		decided := task()
-		scheduled := add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.ActivityTaskScheduledEventAttributes{
+		decided := p.task()
+		scheduled := p.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, &historypb.ActivityTaskScheduledEventAttributes{
 			ActivityId: fmt.Sprint(i), ActivityType: &commonpb.ActivityType{Name: "Weigh"}, WorkflowTaskCompletedEventId: decided, Input: payload(i),
 		})
-		add(enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED, &historypb.ActivityTaskStartedEventAttributes{ScheduledEventId: scheduled, Identity: "worker@lab"})
+		p.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_STARTED, &historypb.ActivityTaskStartedEventAttributes{ScheduledEventId: scheduled, Identity: "worker@lab"})
 		if i%10 == 9 {
-			add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: scheduled, Failure: &failurepb.Failure{
+			p.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_FAILED, &historypb.ActivityTaskFailedEventAttributes{ScheduledEventId: scheduled, Failure: &failurepb.Failure{
 				Message: "the balance is off", FailureInfo: &failurepb.Failure_ApplicationFailureInfo{ApplicationFailureInfo: &failurepb.ApplicationFailureInfo{Type: "lab.Drift"}},
 			}})
 			continue
 		}
-		add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: scheduled, Result: payload(i)})
+		p.add(enumspb.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, &historypb.ActivityTaskCompletedEventAttributes{ScheduledEventId: scheduled, Result: payload(i)})
 	}
-	task()
-	return h
+	p.task()
+	return &p.h
 }
 
 func payload(i int) *commonpb.Payloads {
@@ -227,26 +234,5 @@ func TestWhatIsNoHistory(t *testing.T) {
 		if r, err := history.Read(events, history.Options{}); err == nil {
 			t.Errorf("%s: read %+v", name, r)
 		}
-	}
-}
-
-// BenchmarkGraph reads a history from protobuf and builds its graph: events a second and
-// bytes allocated an event must not depend on the history's length.
-func BenchmarkGraph(b *testing.B) {
-	for _, events := range []int{500, 5_000, 50_000} {
-		b.Run(fmt.Sprint(events), func(b *testing.B) {
-			wire, err := proto.Marshal(foreign(events / 6))
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				trace := build(b, history.FromProtobuf(wire))
-				if len(trace.Graph.Nodes) < events/6 || trace.Graph.Node("attempt:5").Kind != graph.Attempt {
-					b.Fatalf("%d nodes", len(trace.Graph.Nodes))
-				}
-			}
-			b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
-		})
 	}
 }

@@ -103,6 +103,7 @@ type StudyFacts struct {
 
 	Execution int // in the journal; 0 if none is named
 	Adopted   bool
+	Reused    *workflows.Reused // of an attempt that the record answered
 	Output    canon.Digest
 	Detail    canon.Digest            // of a failure
 	Head      canon.Digest            // that it returned

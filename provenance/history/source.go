@@ -10,12 +10,12 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 
+	"github.com/go-json-experiment/json/jsontext"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/temporalproto"
@@ -104,15 +104,15 @@ func nextField(b []byte) (event, rest []byte, err error) {
 // the types of events spelled either as EVENT_TYPE_TIMER_FIRED or as TimerFired.
 func FromJSON(r io.Reader) Events {
 	return func(yield func(*historypb.HistoryEvent, error) bool) {
-		dec := json.NewDecoder(r)
+		// What is said twice, or in no UTF-8, is the other reader's to judge.
+		dec := jsontext.NewDecoder(r, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 		if err := toEvents(dec); err != nil {
 			yield(nil, fmt.Errorf("reading a history in JSON: %w", err))
 			return
 		}
-		for i := 1; dec.More(); i++ {
-			var raw json.RawMessage
+		for i := 1; dec.PeekKind() != ']'; i++ {
 			e := &historypb.HistoryEvent{}
-			err := dec.Decode(&raw)
+			raw, err := dec.ReadValue()
 			if err == nil {
 				// A newer server may write members and types that this build doesn't know.
 				err = temporalproto.CustomJSONUnmarshalOptions{DiscardUnknown: true}.Unmarshal(raw, e)
@@ -129,23 +129,22 @@ func FromJSON(r io.Reader) Events {
 }
 
 // toEvents moves a decoder behind the bracket that opens the member events.
-func toEvents(dec *json.Decoder) error {
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+func toEvents(dec *jsontext.Decoder) error {
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return errors.Join(err, errors.New("it is no object with a member events; write one with: temporal workflow show --output json"))
 	}
-	for dec.More() {
-		key, err := dec.Token()
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
 		if err != nil {
 			return err
 		}
-		if key == "events" {
-			if t, err := dec.Token(); err != nil || t != json.Delim('[') {
+		if name.String() == "events" {
+			if t, err := dec.ReadToken(); err != nil || t.Kind() != '[' {
 				return errors.Join(err, errors.New("its member events is no array"))
 			}
 			return nil
 		}
-		var skipped json.RawMessage
-		if err := dec.Decode(&skipped); err != nil {
+		if err := dec.SkipValue(); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func (r *Reader) completed(k *Activity, result *commonpb.Payloads) {
 	case workflows.ActName:
 		var out workflows.ActResult
 		if r.read(k.Closed, k.ID, result, &out) {
-			s.Execution, s.Adopted, s.Output = out.Execution, out.Adopted, out.Output.Digest
+			s.Execution, s.Adopted, s.Output, s.Reused = out.Execution, out.Adopted, out.Output.Digest, out.Reused
 		}
 	case workflows.AppendName:
 		r.read(k.Closed, k.ID, result, &s.Head)

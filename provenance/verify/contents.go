@@ -20,7 +20,10 @@ func (v *verification) held(d canon.Digest) bool {
 
 // contents reads every blob to its end: a store checks what it reads.
 func (v *verification) contents() (Check, error) {
-	faults := v.unlisted
+	faults, err := v.beyond()
+	if err != nil {
+		return Check{}, err
+	}
 	var bytes int64
 	for _, b := range v.in.Blobs {
 		n, err := v.drain(b.Digest)
@@ -53,4 +56,36 @@ func (v *verification) drain(d canon.Digest) (int64, error) {
 	}
 	defer r.Close()
 	return io.Copy(io.Discard, r)
+}
+
+// beyond holds what the run names against what is here: the other way round as well, so
+// that nothing can be slipped in among the blobs.
+func (v *verification) beyond() ([]Fault, error) {
+	faults := v.unlisted
+	if v.run == nil || v.in.Named == nil {
+		return faults, nil
+	}
+	all, err := v.in.Named(v.ctx, v.run)
+	if err != nil {
+		return nil, err
+	}
+	known := map[canon.Digest]bool{}
+	for _, b := range all {
+		known[b.Digest] = true
+		if !v.held(b.Digest) && !v.named[b.Digest] {
+			faults = append(faults, Fault{File: b.Path, What: fmt.Sprintf("%s (%s) is neither here nor listed as left out", b.What, b.Digest)})
+		}
+	}
+	if len(v.in.Absent) > 0 {
+		return faults, nil // what only a missing content names can't be told from what nothing does
+	}
+	for _, h := range v.in.Histories {
+		known[canon.Sum(h.Protobuf)] = true
+	}
+	for _, b := range v.in.Blobs {
+		if !known[b.Digest] {
+			faults = append(faults, Fault{File: b.Path, What: "nothing in the run names it"})
+		}
+	}
+	return faults, nil
 }

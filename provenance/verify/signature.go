@@ -47,7 +47,9 @@ func (v *verification) signature() (Check, error) {
 	}
 	public, faults := v.signedBy(e)
 	faults = append(faults, v.signedBag(e)...)
-	faults = append(faults, v.signedFacts(e.Statement.Predicate)...)
+	if v.run != nil {
+		faults = append(faults, v.signedFacts(e.Statement.Predicate)...)
+	}
 	if len(faults) > 0 {
 		c.Says, c.Faults = "the signature doesn't hold for this bundle", faults
 		return c, nil

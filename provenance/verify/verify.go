@@ -121,6 +121,9 @@ type Input struct {
 	Store   store.Store
 	Blobs   []Blob   // that are in the bundle
 	Absent  []Absent // that it says it leaves out
+	// Named finds what a run names beyond its records: earlier prompts, files of folders.
+	// It may be nil.
+	Named func(ctx context.Context, run *export.Run) ([]Blob, error)
 
 	Trusted  []*attest.PublicKey // keys of those whom the caller trusts; one signature of one of them is enough
 	Unsigned bool                // a bundle without a signature will do
@@ -134,6 +137,7 @@ type Input struct {
 type Blob struct {
 	Digest canon.Digest
 	Path   string // in the bag
+	What   string // "the output of call 4.1"
 }
 
 // Absent is bytes that a bundle leaves out.
@@ -260,4 +264,12 @@ func outcome(name string, faults []Fault, good, bad string) Check {
 		return Check{Name: name, State: Failed, Says: bad, Faults: faults}
 	}
 	return Check{Name: name, State: Passed, Says: good}
+}
+
+// Closed is the verdict on a bundle that [Open] didn't open.
+func Closed(archive Check) Verdict {
+	v := &verification{verdict: Verdict{Result: Consistent}}
+	v.weigh(archive)
+	v.conclude()
+	return v.verdict
 }

@@ -151,3 +151,11 @@ func (c Contents) execution(ctx context.Context, proposal canon.Digest, call str
 	}
 	return x, json.Unmarshal(e.Outcome.Body, &x)
 }
+
+// answer reads what a call was answered with from the record.
+func (c Contents) answer(ctx context.Context, d canon.Digest) (record.Execution, error) {
+	if c.Store == nil {
+		return record.Execution{}, errNoStore
+	}
+	return record.LoadAnswer(ctx, c.Store, d)
+}

@@ -122,8 +122,15 @@ type Attempt struct {
 	Artifacts []record.Artifact    `json:"artifacts,omitempty"`
 	Adopted   bool                 `json:"adopted,omitempty"` // the outcome of an execution that an earlier attempt began
 	Execution int                  `json:"execution,omitempty"`
-	Seconds   float64              `json:"seconds"`
-	At        time.Time            `json:"at"`
+	// Reused is whose execution answered the call, where nothing was executed, and
+	// SavedSeconds how long that had taken.
+	Reused       *record.Reused `json:"reused,omitempty"`
+	SavedSeconds float64        `json:"saved_seconds,omitempty"`
+	// PassedOver are executions that would have answered, and couldn't be read any more.
+	PassedOver []record.PassedOver `json:"passed_over,omitempty"`
+
+	Seconds float64   `json:"seconds"`
+	At      time.Time `json:"at"`
 }
 
 // Error is a failure. Type is stable; Message is for people.
@@ -196,7 +203,8 @@ type End struct {
 	Reason   string          `json:"reason,omitempty"`
 	Head     canon.Digest    `json:"head"` // the seal; of a run without one, what the last completed Plan returned
 	Counters record.Counters `json:"counters"`
-	Failed   int             `json:"failed_attempts"` // of calls, losses apart
+	Failed   int             `json:"failed_attempts"`         // of calls, losses apart
+	Saved    float64         `json:"saved_seconds,omitempty"` // that reused executions had taken
 	Cost     Cost            `json:"cost"`
 	URL      string          `json:"url,omitempty"`
 	Next     []string        `json:"next,omitempty"` // commands to try

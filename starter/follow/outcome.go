@@ -56,20 +56,39 @@ func (t *tale) proposed(ctx context.Context, k *task, turn workflows.PlanResult,
 		t.calls[c.ID] = c
 	}
 	t.turns = append(t.turns, Turn{RunID: t.runID, Plan: turn, Acts: map[string]int{}})
-	t.head, t.counters, t.attempts, t.losses = turn.Head, turn.Counters, 0, 0
+	t.head, t.counters, t.attempts, t.losses, t.reused = turn.Head, turn.Counters, 0, 0, 0
 	t.tell(p)
 }
 
 func (t *tale) acted(ctx context.Context, k *task, in workflows.ActInput, done workflows.ActResult, at time.Time) {
-	t.attempts++
-	t.knows(in.Call, done.Execution)
 	a := t.attempt(k, in, at)
 	a.Status, a.Execution, a.Adopted = record.AttemptCompleted, done.Execution, done.Adopted
 	a.Output = t.contents.Value(ctx, done.Output)
-	x, err := t.contents.execution(ctx, in.Proposal, in.Call, done.Execution)
+	var x record.Execution
+	var err error
+	if of := done.Reused; of != nil {
+		t.reused++
+		a.Reused, a.SavedSeconds = &of.Reused, Took(of.Reused)
+		t.saved += a.SavedSeconds
+		x, err = t.contents.answer(ctx, of.Answer)
+	} else {
+		t.attempts++
+		t.knows(in.Call, done.Execution)
+		x, err = t.contents.execution(ctx, in.Proposal, in.Call, done.Execution)
+	}
 	t.unreadable(err)
-	a.Artifacts = x.Artifacts
+	a.Artifacts, a.PassedOver = x.Artifacts, x.PassedOver
 	t.tell(a)
+}
+
+// Took is how long an execution had taken, in seconds; 0 if its times can't be read.
+func Took(of record.Reused) float64 {
+	from, err := time.Parse(time.RFC3339Nano, of.Started)
+	to, endErr := time.Parse(time.RFC3339Nano, of.Ended)
+	if err != nil || endErr != nil {
+		return 0
+	}
+	return span{from, to}.seconds()
 }
 
 // knows notes that the history holds the outcome of an execution.
@@ -213,8 +232,9 @@ func (t *tale) standing(status record.Status, at time.Time) *End {
 	counters := t.counters
 	counters.Attempts += t.attempts
 	counters.Losses += t.losses
+	counters.Reused += t.reused
 	return &End{
 		Run: t.id, RunID: t.runID, Status: status, Head: t.head, Counters: counters,
-		Failed: t.failed, Cost: clock.cost(), URL: t.link(), At: at,
+		Failed: t.failed, Saved: t.saved, Cost: clock.cost(), URL: t.link(), At: at,
 	}
 }

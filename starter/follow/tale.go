@@ -40,7 +40,9 @@ type tale struct {
 	counters record.Counters // of the newest proposal
 	attempts int             // since then
 	losses   int
+	reused   int
 	failed   int
+	saved    float64 // seconds
 	end      *End
 	next     string // Temporal run that it continued as
 }

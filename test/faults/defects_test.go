@@ -240,7 +240,7 @@ func TestTwoOutputsOfOneCallDiffer(t *testing.T) {
 		{again("e", "c", "clock"), again("b", "a", "work")},
 	}, nil, "a"))
 	x.worker("one", workerOptions{})
-	r := x.start(nil)
+	r := x.start(map[string]string{"/reuse": `"never"`})
 	r.completed("a")
 	outputs := map[canon.Digest]bool{}
 	for _, id := range []string{"1.1", "1.2", "2.1"} {

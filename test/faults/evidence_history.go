@@ -204,6 +204,9 @@ func (c *check) attempt(id string, at record.AttemptRecord, scheduled map[string
 	if at.Error != nil && a.typ != "" && at.Error.Type != a.typ {
 		c.find(name, "it is on record as %s, and the history says %s", at.Error.Type, a.typ)
 	}
+	if at.Status == record.AttemptCompleted && (at.Execution == 0) != (at.Reused != nil) {
+		c.find(name, "it is on record as completed with execution %d, and as answered by %+v: want one of them", at.Execution, at.Reused)
+	}
 	if at.Execution == 0 {
 		return
 	}

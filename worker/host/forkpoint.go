@@ -1,13 +1,12 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-
-	"bytes"
 
 	"rlam/internal/canon"
 	"rlam/internal/change"

@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"rlam/internal/canon"
+	"rlam/internal/store"
+	"rlam/provenance/attest"
+	"rlam/provenance/bundle"
+	"rlam/provenance/export"
+)
+
+// payload is where a bag has its payload.
+const payload = "data/"
+
+// maxHistory bounds a history in protobuf.
+const maxHistory = 1 << 30
+
+// Open opens a bundle for verification. The check says whether that was safe; the bundle
+// is nil if it wasn't. The error is of a file that can't be looked at.
+func Open(ctx context.Context, path string, l bundle.Limits) (*bundle.Bundle, Check, error) {
+	b, err := bundle.Open(ctx, path, l)
+	var hostile *bundle.HostileError
+	var format *bundle.FormatError
+	var gone *fs.PathError
+	switch {
+	case err == nil:
+		return b, Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}, nil
+	case ctx.Err() != nil:
+		return nil, Check{}, err
+	case errors.As(err, &format):
+		return nil, Check{Name: Archive, State: Skew, Says: format.Error()}, nil
+	case errors.As(err, &hostile):
+		return nil, Check{Name: Archive, State: Failed, Says: "it can't be unpacked safely", Faults: []Fault{{File: hostile.Entry, What: hostile.What}}}, nil
+	case errors.As(err, &gone) && gone.Path == path:
+		return nil, Check{}, err
+	}
+	return nil, Check{Name: Archive, State: Failed, Says: "it can't be read as a bundle", Faults: []Fault{{What: err.Error()}}}, nil
+}
+
+// Of is what there is to verify of a bundle. Keys and functions are the caller's to add.
+func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
+	x := &b.Index
+	in := Input{
+		Index: payload + bundle.IndexFile, Store: b.Store,
+		Claims: attest.Facts{
+			Namespace: x.Run.Namespace, WorkflowID: x.Run.ID, Record: x.Run.Record, Head: x.Run.Head, Status: x.Run.Status, Engine: x.Engine,
+		},
+		Named: func(ctx context.Context, run *export.Run) ([]Blob, error) { return named(ctx, run) },
+		Bag: func(ctx context.Context) (int, []Fault, error) {
+			var faults []Fault
+			err := b.CheckBag(ctx, func(f bundle.Fault) { faults = append(faults, Fault{File: f.File, What: f.What}) })
+			return len(b.Files()), faults, err
+		},
+	}
+	var err error
+	if in.Signed, in.TagManifest, err = b.Signature(); err != nil {
+		in.Signed, in.TagManifest = nil, nil // the bag's check names what can't be read
+	}
+	files := map[canon.Digest]string{}
+	for _, blob := range x.Blobs {
+		files[blob.Digest] = payload + blob.Path
+		in.Blobs = append(in.Blobs, Blob{Digest: blob.Digest, Path: payload + blob.Path, What: what(blob.Role, blob.Name, blob.Call, blob.Attempt)})
+	}
+	for _, a := range x.Absent {
+		why := a.Why.Text()
+		if a.Note != "" {
+			why += " (" + a.Note + ")"
+		}
+		in.Absent = append(in.Absent, Absent{Digest: a.Digest, What: what(a.Role, a.Name, a.Call, a.Attempt), Why: why, Withheld: a.Why == bundle.Withheld})
+	}
+	byRun := map[string]string{}
+	for _, r := range x.Run.Runs {
+		in.Claims.Runs = append(in.Claims.Runs, attest.RunFacts{RunID: r.RunID, Events: r.Events, Aside: r.Aside})
+		h, err := store.Read(ctx, b.Store, r.History, maxHistory)
+		if err != nil && ctx.Err() != nil {
+			return in, err
+		}
+		byRun[r.RunID] = files[r.History] // one that can't be read is empty here, and named by the checks
+		in.Histories = append(in.Histories, export.History{RunID: r.RunID, Protobuf: h, Aside: r.Aside})
+	}
+	in.FileOf = func(runID string) string { return byRun[runID] }
+	in.Spelled = func(runID string) ([]byte, error) {
+		text, err := fs.ReadFile(b.FS, strings.TrimSuffix(byRun[runID], ".pb")+".json")
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+			return nil, nil
+		}
+		return text, err
+	}
+	return in, nil
+}
+
+func named(ctx context.Context, run *export.Run) ([]Blob, error) {
+	found, err := bundle.Named(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Blob, 0, len(found))
+	for _, b := range found {
+		all = append(all, Blob{Digest: b.Digest, Path: payload + b.Path, What: what(b.Role, b.Name, b.Call, b.Attempt)})
+	}
+	return all, nil
+}
+
+// what says in words what bytes were in a run.
+func what(role bundle.Role, name, call string, attempt int) string {
+	text := map[bundle.Role]string{
+		bundle.RoleStudy: "the study", bundle.RoleAction: "the schema of action", bundle.RoleBinding: "the binding of action", bundle.RoleScript: "the script",
+		bundle.RolePlanner: "the planner's file", bundle.RoleInput: "the input", bundle.RoleRecord: "a record", bundle.RolePrompt: "the prompt",
+		bundle.RoleAnswer: "the answer", bundle.RoleParams: "the parameters", bundle.RoleOutput: "the output", bundle.RoleReason: "the reason",
+		bundle.RoleError: "the detail of a failure", bundle.RoleResult: "the result", bundle.RoleJudgement: "a judgement", bundle.RoleTools: "the tools offered",
+		bundle.RoleEnvironment: "an environment", bundle.RoleArtifact: "the artifact", bundle.RoleFile: "the file", bundle.RoleLog: "the log", bundle.RoleHistory: "a history",
+	}[role]
+	text = cmp.Or(text, string(role))
+	if name != "" {
+		text += " " + name
+	}
+	switch {
+	case call != "" && (role == bundle.RolePrompt || role == bundle.RoleAnswer || !strings.Contains(call, ".")):
+		text += " of step " + call
+	case call != "":
+		text += " of call " + call
+	}
+	if attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", attempt)
+	}
+	return text
+}

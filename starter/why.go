@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"rlam/activities/executor"
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/schemas"
+	"rlam/starter/follow"
+)
+
+// whyOptions are the flags of why.
+type whyOptions struct{ store string }
+
+func newWhyCommand(a *app) *cobra.Command {
+	var o whyOptions
+	c := &cobra.Command{
+		Use: "why RUN CALL", Short: "Say why a call was executed, or answered from the record",
+		Long: `Say why a call was executed, or answered from the record.
+
+A call is answered by an earlier execution if nothing that counts differs: the
+action's schema, its binding, parameters and artifacts, seed, and the identity of
+the environment. Of a call that was executed, the earlier execution that came
+nearest is named, and in what it differed. No server is needed.
+
+CALL is a call's id, such as 2.1, or the planner's own for it.`,
+		Example: `  starter why @last 2.1
+  starter run study.yaml --set reuse=store`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error { return runWhy(c.Context(), a, args[0], args[1], o) },
+	}
+	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store; $RLAM_STORE or $RLAM_HOME/store by default")
+	return c
+}
+
+// whyMessage says why a call was executed, or wasn't.
+type whyMessage struct {
+	Run     string `json:"run"`
+	Call    string `json:"call"`
+	Action  string `json:"action"`
+	Outcome string `json:"outcome"` // reused, executed, or how the call stands of which nothing has run
+	Because reason `json:"because"`
+	Said    string `json:"said,omitempty"` // what the study or the action says, where that is the reason
+
+	Reused       *record.Reused      `json:"reused,omitempty"`
+	SavedSeconds float64             `json:"saved_seconds,omitempty"`
+	PassedOver   []record.PassedOver `json:"passed_over,omitempty"`
+	Nearest      *record.Reused      `json:"nearest,omitempty"` // the earlier execution that came nearest
+	Differs      []componentDiff     `json:"differs,omitempty"` // from it
+}
+
+func (whyMessage) MessageType() string { return "why" }
+
+// reason is why a call was executed, or wasn't.
+type reason string
+
+// The reasons.
+const (
+	becauseEqual   reason = "equal"       // an equal execution answered
+	becauseNothing reason = "no-attempt"  // nothing was attempted
+	becauseNever   reason = "never"       // the study reuses nothing
+	becauseClass   reason = "class"       // the study doesn't reuse what has the action's class
+	becauseEffects reason = "effects"     // the action changes something outside
+	becauseUnread  reason = "unreadable"  // what an equal execution left can't be had any more
+	becauseBegun   reason = "begun"       // an execution of this very call had begun
+	becauseFirst   reason = "first"       // there was no execution of the action
+	becauseScope   reason = "other-run"   // an equal execution is of a run that the study doesn't reuse
+	becauseDiffers reason = "differs"     // all differ in something
+	becauseUnknown reason = "unexplained" // an equal execution was there, and was not found then
+)
+
+// componentDiff is a piece of a component in which two executions differ.
+type componentDiff struct {
+	Component string `json:"component"` // spec, binding, params, inputs, seed or environment
+	executor.Difference
+}
+
+func runWhy(ctx context.Context, a *app, id, callID string, o whyOptions) error {
+	e, err := a.gather(ctx, id, gatherOptions{store: o.store})
+	if err != nil {
+		return err
+	}
+	if e.Store == nil || e.Trace.Run == nil || e.Trace.Study == nil {
+		return notFound("the store has no record of run %q", id)
+	}
+	w := &inquiry{store: e.Store, run: e.Trace.Run, record: e.Trace.Record, study: &e.Trace.Study.Study}
+	if err := w.find(ctx, e.Trace.Head, callID); err != nil {
+		return err
+	}
+	m, err := w.why(ctx)
+	if err != nil {
+		return err
+	}
+	a.printer.Print(*m)
+	return nil
+}
+
+// inquiry is what is asked after: a call, and its last attempt with an environment.
+type inquiry struct {
+	store    store.Store
+	run      *record.Run
+	record   canon.Digest
+	study    *schemas.Study
+	proposal canon.Digest
+	call     record.CallRecord
+	at       *record.AttemptRecord // nil if nothing was attempted, or the step is still open
+	action   *schemas.Action       // nil if nothing was attempted
+}
+
+// find looks up a call by its id, or else by the planner's own for it.
+func (w *inquiry) find(ctx context.Context, head canon.Digest, id string) error {
+	links, err := record.Chain(ctx, w.store, w.record, head)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		switch rec := l.Record.(type) {
+		case *record.Proposal:
+			for _, c := range rec.Calls {
+				w.take(id, l.Digest, record.CallRecord{Call: c, Status: record.CallStatus(c.Decision)})
+			}
+		case *record.Step:
+			for _, c := range rec.Calls {
+				w.take(id, rec.Parent, c)
+			}
+		}
+	}
+	if w.call.ID == "" {
+		return notFound("run %q has no call %q; starter show %s lists them", w.run.ID, id, w.run.ID)
+	}
+	for i := len(w.call.Attempts) - 1; i >= 0 && w.at == nil; i-- {
+		if at := &w.call.Attempts[i]; !at.Environment.IsZero() {
+			w.at = at
+		}
+	}
+	if w.at == nil {
+		return nil
+	}
+	w.action = &schemas.Action{}
+	return readJSON(ctx, w.store, w.call.Spec, w.action)
+}
+
+// take keeps the call if it is the one that is meant: as proposed, and then as it ended.
+func (w *inquiry) take(id string, proposal canon.Digest, c record.CallRecord) {
+	if c.ID == id || c.Name == id && w.call.ID != id {
+		w.call, w.proposal = c, proposal
+	}
+}
+
+// why gives the first reason that holds.
+func (w *inquiry) why(ctx context.Context) (*whyMessage, error) {
+	m := &whyMessage{Run: w.run.ID, Call: w.call.ID, Action: w.call.Action, Outcome: string(w.call.Status), Because: becauseNothing}
+	if w.at == nil {
+		return m, nil
+	}
+	m.PassedOver = w.at.PassedOver
+	if m.Reused = w.at.Reused; m.Reused != nil {
+		m.Outcome, m.Because, m.SavedSeconds = "reused", becauseEqual, follow.Took(*m.Reused)
+		return m, nil
+	}
+	m.Outcome = "executed"
+	switch said := w.study.Reuse; {
+	case said.Source() == schemas.ReuseNever:
+		m.Because = becauseNever
+	case w.action.Effects == schemas.EffectsExternal:
+		m.Because, m.Said = becauseEffects, string(w.action.Effects)
+	case !said.Allows(w.action):
+		m.Because, m.Said = becauseClass, string(w.action.Reproducibility.Class())
+	case len(m.PassedOver) > 0:
+		m.Because = becauseUnread
+	case w.at.Execution > 1:
+		m.Because = becauseBegun
+	default:
+		return m, w.compare(ctx, m)
+	}
+	return m, nil
+}
+
+// readJSON reads a blob of JSON.
+func readJSON(ctx context.Context, s store.Store, d canon.Digest, v any) error {
+	b, err := store.Read(ctx, s, d, record.MaxContent)
+	if err == nil {
+		err = json.Unmarshal(b, v)
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", d, err)
+	}
+	return nil
+}
