@@ -44,6 +44,7 @@ var exportFormats = []exportFormat{
 	svgFormat,
 	dotFormat,
 	rocrateFormat,
+	otlpFormat,
 }
 
 // defaultExport is the format of a file whose name says none.
@@ -60,6 +61,7 @@ type exportOptions struct {
 	runID   string // of history
 	metrics bool   // of trace
 	bundle  bundleOptions
+	content bool // of otlp
 }
 
 func newExportCommand(a *app) *cobra.Command {

@@ -43,7 +43,7 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 		return badUsage("--max-size: %w", err)
 	}
 	b := bundle.Options{
-		MaxSize: int64(max), Withhold: o.bundle.withhold, Engine: "rlam " + host.Version, Retell: retell,
+		MaxSize: int64(max), Withhold: o.bundle.withhold, Engine: "rlam " + host.Version, Retell: retell, Describe: describeBundle,
 		Extras: []bundle.Extra{{Path: "trace.json", MediaType: "application/json", Write: func(_ context.Context, w io.Writer, run *export.Run) error {
 			return trace.Write(w, run, nil)
 		}}},

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"rlam/provenance/bundle"
+	"rlam/provenance/export"
 	"rlam/provenance/export/rocrate"
 )
 
@@ -21,6 +23,17 @@ var rocrateFormat = exportFormat{
 	folder: func(ctx context.Context, dir string, e *evidence) error {
 		return rocrate.WriteFolder(ctx, dir, &e.Run)
 	},
+}
+
+// describeBundle is the metadata of the crate that a bundle's payload is.
+func describeBundle(ctx context.Context, run *export.Run, blobs []bundle.Blob) ([]byte, error) {
+	files := make([]rocrate.File, 0, len(blobs))
+	for _, b := range blobs {
+		files = append(files, rocrate.File{
+			Path: b.Path, Digest: b.Digest, Size: b.Size, MediaType: b.MediaType, Role: rocrate.Role(b.Role), Name: b.Name, Call: b.Call, Attempt: b.Attempt,
+		})
+	}
+	return rocrate.Metadata(ctx, run, files)
 }
 
 // asFolder says whether the file that was named is to be a folder of the format's.

@@ -23,7 +23,7 @@ func writeDOT(ctx context.Context, run *export.Run) ([]byte, error) {
 func TestDOTInGraphviz(t *testing.T) {
 	t.Parallel()
 	program := need.Program(t, "dot")
-	for name, run := range map[string]*export.Run{"hostile": long(3), "recovery": told(t, "recovery"), "deferred": told(t, "deferred"), "continued": told(t, "continued-2")} {
+	for name, run := range map[string]*export.Run{"hostile": long(3), "recovery": archivedRun(t, "recovery"), "deferred": archivedRun(t, "deferred"), "continued": archivedRun(t, "continued-2")} {
 		b, err := writeDOT(t.Context(), run)
 		if err != nil {
 			t.Fatal(err)

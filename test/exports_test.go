@@ -16,8 +16,8 @@ import (
 	"rlam/worker/host"
 )
 
-// told is a recorded history as a run to export. There is no store of it any more.
-func told(t *testing.T, name string) *export.Run {
+// archivedRun is a recorded history as a run to export. There is no store of it any more.
+func archivedRun(t *testing.T, name string) *export.Run {
 	t.Helper()
 	h := readHistory(t, name)
 	r, err := history.Read(history.FromHistory(h), history.Options{RunID: name, Payloads: host.DataConverter()})
@@ -45,7 +45,7 @@ func forExport(t *testing.T) map[string]*export.Run {
 	}
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
-		all[name] = told(t, name)
+		all[name] = archivedRun(t, name)
 	}
 	if !testing.Short() {
 		l := lab.New(t)

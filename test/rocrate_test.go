@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,17 +13,20 @@ import (
 	"testing"
 
 	"rlam/activities/executor"
+	"rlam/internal/canon"
+	"rlam/internal/store"
 	"rlam/provenance/export"
 	"rlam/provenance/export/rocrate"
+	"rlam/provenance/graph"
 	"rlam/test/crates"
 	"rlam/test/lab"
 	"rlam/test/need"
 	"rlam/worker/host"
 )
 
-// recorded runs a study and returns the run as exporters get it. How the run ends is the
+// studied runs a study and returns the run as exporters get it. How the run ends is the
 // study's business.
-func recorded(t *testing.T, l *lab.Lab, study string, set map[string]string) *export.Run {
+func studied(t *testing.T, l *lab.Lab, study string, set map[string]string) *export.Run {
 	t.Helper()
 	run := l.Begin(study, set)
 	_ = run.Get(t.Context(), nil)
@@ -83,7 +87,7 @@ func TestCrate(t *testing.T) {
 			if p.act != nil {
 				actions = append(actions, executor.Typed("lab.measure", p.act))
 			}
-			run := recorded(t, lab.New(t, actions...), p.study, p.set)
+			run := studied(t, lab.New(t, actions...), p.study, p.set)
 			dir, c := crateOf(t, run)
 			failed := 0
 			for _, e := range c.Entities {
@@ -213,4 +217,49 @@ func stderrOf(err error) string {
 		return string(e.Stderr)
 	}
 	return ""
+}
+
+// withheld is a store that has left contents out on purpose.
+type withheld struct {
+	store.Store
+	blobs []canon.Digest
+}
+
+func (w withheld) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
+	if slices.Contains(w.blobs, d) {
+		return nil, export.ErrWithheld
+	}
+	return w.Store.Get(ctx, d)
+}
+
+// TestCrateOfWhatIsLeft takes contents away: the crate stays sound, says what is missing by
+// its digest, and has nothing of what stood in it.
+func TestCrateOfWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	run := studied(t, lab.New(t), "../examples/mgh09/study.yaml", nil)
+	var gone []canon.Digest
+	for _, n := range run.Trace.Graph.Nodes {
+		if n.Kind == graph.Value || n.Kind == graph.Artifact && n.Role != "input" || n.Kind == graph.Environment {
+			gone = append(gone, n.Digest)
+		}
+	}
+	run.Store = withheld{run.Store, gone}
+	dir, c := crateOf(t, run)
+	for id, want := range map[string]string{
+		"#params/4.1": "is withheld", "#output/4.1/1": "is withheld", "#prompt/1": "is withheld", "#artifact/5.3/1/plot.png": "not in this crate", "#result": "is withheld",
+	} {
+		if e := c.Get(id); !strings.Contains(e.Text("description"), want) || e.Text("identifier")+e.Text("sha256") == "" {
+			t.Errorf("%s is %v, want it to say that it %s", id, e, want)
+		}
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && (strings.Contains(path, "/calls/") || strings.Contains(path, "/turns/")) {
+			t.Errorf("%s is there", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Run("read by others", func(t *testing.T) { readByOthers(t, dir, c) })
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rlam/internal/record"
+	"rlam/provenance/export"
 	graphs "rlam/provenance/graph"
 	"rlam/schemas"
 )
@@ -146,9 +147,17 @@ func (c *crate) turn(s *step, n *graphs.Node, calls []*graphs.Node) error {
 		to := c.trace.Graph.Node(edge.To)
 		switch {
 		case edge.Kind == graphs.Used && to.Role == "prompt":
-			used = append(used, c.said(t, to, input, "Prompt of "+s.planned["name"].(string)))
+			prompt, err := c.said(t, to, input, "Prompt of "+s.planned["name"].(string))
+			if err != nil {
+				return err
+			}
+			used = append(used, prompt)
 		case edge.Kind == graphs.Generated && to.Role == "answer":
-			made = append(made, c.said(t, to, output, "Answer of "+s.planned["name"].(string)))
+			answer, err := c.said(t, to, output, "Answer of "+s.planned["name"].(string))
+			if err != nil {
+				return err
+			}
+			made = append(made, answer)
 		}
 	}
 	e.set("object", used)
@@ -162,13 +171,18 @@ func (c *crate) turn(s *step, n *graphs.Node, calls []*graphs.Node) error {
 }
 
 // said is a prompt or an answer: a file of the crate, or what is known of it.
-func (c *crate) said(t *tool, n *graphs.Node, side, what string) ref {
+func (c *crate) said(t *tool, n *graphs.Node, side, what string) (ref, error) {
 	if f := c.fileOf(placeOf(n), n.Digest); f != nil {
 		e := c.byID[fileID(f.Path)]
 		e.link("exampleOfWork", c.parameter(t, side, n.Role, file{ref{e.id()}}).id())
-		return ref{e.id()}
+		return ref{e.id()}, nil
 	}
-	return ref{c.unread(n, what, "not in this crate").id()}
+	content, err := c.run.Content(c.ctx, n.Digest)
+	state := string(content.State)
+	if content.State == export.Present {
+		state = "not in this crate"
+	}
+	return ref{c.unread(n, what, state).id()}, err
 }
 
 // proposed says what came of a turn, refusals included: those were never executed, so no
@@ -226,6 +240,7 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 		case edge.Kind == graphs.Used && to.Role == "params":
 			all, err = c.values(to, t, input, "Parameters of "+what)
 			used = append(used, all...)
+			c.kept(e, to)
 		case edge.Kind == graphs.Used && to.Kind == graphs.Environment:
 			var where []ref
 			where, err = c.environment(to.Digest)
@@ -233,6 +248,7 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 		case edge.Kind == graphs.Generated && to.Role == "output":
 			all, err = c.values(to, t, output, "Output of "+what)
 			made = append(made, all...)
+			c.kept(e, to)
 		case edge.Kind == graphs.Generated && to.Kind == graphs.Artifact:
 			made = append(made, ref{c.artifact(to).id()})
 		}
@@ -249,17 +265,13 @@ func (c *crate) attempt(s *step, call, n *graphs.Node) error {
 	e.set("result", unique(made))
 	e.set("description", c.told(t, n))
 	c.reported(e, n)
-	c.written(e, call, n)
 	return nil
 }
 
-// written links an attempt to the files that have its parameters and output as a whole.
-func (c *crate) written(e entity, call, n *graphs.Node) {
-	of := call.Call + branch(call.ID)
-	for _, at := range []place{{role: RoleParams, call: of}, {role: RoleOutput, call: of, attempt: n.N}} {
-		if f := c.byPlace[at]; f != nil {
-			e.link("subjectOf", fileID(f.Path))
-		}
+// kept links an attempt to the file that has a value of it as a whole.
+func (c *crate) kept(e entity, n *graphs.Node) {
+	if f := c.fileOf(placeOf(n), n.Digest); f != nil {
+		e.link("subjectOf", fileID(f.Path))
 	}
 }
 

@@ -137,7 +137,7 @@ func (c *contents) content(n *graphs.Node) {
 		name = "calls/" + at.call + "/" + strconv.Itoa(at.attempt) + "/output.json"
 	case RoleParams:
 		name = "calls/" + at.call + "/params.json"
-		if strings.Contains(n.ID, "/judged") {
+		if at.name == Resolved {
 			name = "calls/" + at.call + "/params.resolved.json"
 		}
 	default:
@@ -150,7 +150,7 @@ func (c *contents) content(n *graphs.Node) {
 	if c.err = err; err != nil || value.State != export.Present || len(value.Value) > maxDocument {
 		return
 	}
-	c.document(name, File{Role: at.role, Call: at.call, Attempt: at.attempt}, value.Value)
+	c.document(name, File{Role: at.role, Name: at.name, Call: at.call, Attempt: at.attempt}, value.Value)
 }
 
 // artifact adds what an attempt made: a file, or a folder's manifest and its files.

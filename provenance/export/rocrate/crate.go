@@ -18,7 +18,7 @@ const MetadataFile = "ro-crate-metadata.json"
 type Role string
 
 // The roles that a crate's description knows. A file of any other role is described by
-// its name, type, size and digest.
+// that word, its name, type, size and digest.
 const (
 	RoleReadme      Role = "readme"
 	RoleStudy       Role = "study"       // the study as loaded: the crate's main workflow; there must be one
@@ -28,7 +28,7 @@ const (
 	RoleInput       Role = "input"       // data that the run started from; Name is the input's
 	RoleArtifact    Role = "artifact"    // of Call and Attempt; Name is the artifact's
 	RoleLog         Role = "log"         // of Call and Attempt
-	RoleParams      Role = "params"      // of Call
+	RoleParams      Role = "params"      // of Call; Name is [Resolved] of those that it was given in the end, if they differ
 	RoleOutput      Role = "output"      // of Call and Attempt
 	RolePrompt      Role = "prompt"      // of a step's turn; Call is the step's number
 	RoleAnswer      Role = "answer"      // likewise
@@ -40,11 +40,15 @@ const (
 	RoleTrace       Role = "trace"       // the run in another form: its graph, PROV, a page, a picture
 )
 
+// Resolved is the name of parameters whose references were replaced only when their
+// sources had run.
+const Resolved = "resolved"
+
 // File is a file of a crate.
 type File struct {
 	Path      string       // in the crate: relative, with slashes
-	Digest    canon.Digest // SHA-256 of its bytes
-	Size      int64        // bytes
+	Digest    canon.Digest // SHA-256 of its bytes; zero of one that is not written yet
+	Size      int64        // bytes; of no meaning without the digest
 	MediaType string       // what Path's ending tells, if empty
 	Role      Role
 	Name      string // see the roles
@@ -113,7 +117,7 @@ func newCrate(ctx context.Context, run *export.Run, files []File) (*crate, error
 	for i := range files {
 		f := &files[i]
 		c.byPlace[place{f.Role, f.Call, f.Attempt, f.Name}] = f
-		if _, known := c.byDigest[f.Digest]; !known {
+		if _, known := c.byDigest[f.Digest]; !known && !f.Digest.IsZero() {
 			c.byDigest[f.Digest] = f
 		}
 	}

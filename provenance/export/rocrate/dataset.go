@@ -92,12 +92,14 @@ func (c *crate) author(i int, a schemas.Author) entity {
 // file adds a file that lies in the crate.
 func (c *crate) file(f *File) entity {
 	e := c.add(fileID(f.Path), []string{"File"}, entity{
-		"name":           cmp.Or(f.Name, path.Base(f.Path)),
-		"description":    about(f),
-		"encodingFormat": mediaType(f),
-		"contentSize":    strconv.FormatInt(f.Size, 10),
-		"sha256":         f.Digest.Hex(),
+		"name": path.Base(f.Path), "description": about(f), "encodingFormat": mediaType(f),
 	})
+	if f.Name != "" && f.Role != RoleParams {
+		e["name"] = f.Name
+	}
+	if !f.Digest.IsZero() {
+		e["contentSize"], e["sha256"] = strconv.FormatInt(f.Size, 10), f.Digest.Hex()
+	}
 	if f.Role == RoleReadme {
 		e.set("about", ref{"./"})
 	}
@@ -147,11 +149,12 @@ func about(f *File) string {
 		return "The history of a Temporal run, event by event."
 	case RoleTrace:
 		return "The run in another form."
-	case RoleArtifact, RoleLog, RoleParams, RoleOutput, RolePrompt, RoleAnswer, RoleResult, RoleRecord, RoleBlob:
-		name := string(f.Role)
-		return strings.ToUpper(name[:1]) + name[1:] + of + "."
 	}
-	return ""
+	if f.Role == "" {
+		return "A file" + of + "."
+	}
+	name := string(f.Role)
+	return strings.ToUpper(name[:1]) + name[1:] + of + "."
 }
 
 // mediaType is a file's type: as it is on record, or else as its name says.

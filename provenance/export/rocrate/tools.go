@@ -230,15 +230,13 @@ func (c *crate) parameter(t *tool, side, name string, v any) entity {
 	return p
 }
 
-// fileOf finds a file by where it belongs, or else by what it holds.
+// fileOf finds a file by what it holds, or else by where it belongs: a content may lie in a
+// crate as the blob that its digest names, or as its value alone.
 func (c *crate) fileOf(at place, d canon.Digest) *File {
-	if f := c.byPlace[at]; f != nil {
+	if f := c.byDigest[d]; f != nil && !d.IsZero() {
 		return f
 	}
-	if d.IsZero() {
-		return nil
-	}
-	return c.byDigest[d]
+	return c.byPlace[at]
 }
 
 // short is the beginning of a digest, for ids of one crate.

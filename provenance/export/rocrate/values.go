@@ -94,7 +94,11 @@ func (c *crate) property(n *graphs.Node, name string, v any, raw json.RawMessage
 func placeOf(n *graphs.Node) place {
 	switch n.Role {
 	case "params":
-		return place{role: RoleParams, call: n.Call + branch(n.ID)}
+		at := place{role: RoleParams, call: n.Call + branch(n.ID)}
+		if strings.Contains(n.ID, "/judged") {
+			at.name = Resolved
+		}
+		return at
 	case "output":
 		return place{role: RoleOutput, call: n.Call + branch(n.ID), attempt: attemptOf(n.ID)}
 	case "prompt", "answer":
