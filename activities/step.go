@@ -116,6 +116,7 @@ func (a *Activities) attemptRecord(ctx context.Context, key canon.Digest, at wor
 			return rec, err
 		}
 		left(&rec, body, body.Ended)
+		rec.Answer = at.Answer
 		return rec, nil
 	}
 	if at.Execution == 0 {

@@ -103,6 +103,8 @@ func (a *app) root() *cobra.Command {
 		newForkCommand(a),
 		newWhyCommand(a),
 		newLineageCommand(a),
+		newAncestryCommand(a),
+		newRevealCommand(a),
 	)
 	return root
 }

@@ -31,6 +31,8 @@ are aligned by action, parameters, name and id, so that one more call is one
 difference. Numbers are told with their relative difference, and differences that
 an action declares (a tolerance, a class that varies) are marked as such.
 
+A and B are runs, or bundles: a file that starter export wrote.
+
 The exit code is 0 whether they differ or not; with --json, "same" says it.`,
 		Example: "  starter diff mgh09-h2x7q mgh09-w4k2p\n  starter diff A B --html comparison.html",
 		Args:    cobra.ExactArgs(2),

@@ -70,6 +70,7 @@ codes are those of run.`,
 	addChangeFlags(c, &o.changes)
 	f.StringVar(&o.planner, "planner", "live", "live: the planner is asked from there on; recorded: the steps on `RECORD` are gone through once more")
 	f.StringVar(&o.id, "id", "", "the fork's `ID`; one is made from the run's by default")
+	f.BoolVar(&o.trust, "trust", false, "of an imported run: execute what its bundle says")
 	f.StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
 	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	o.carry.addFlags(c)
@@ -127,7 +128,7 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 
 // read checks what can be checked of the flags alone.
 func (o *forkOptions) read() (host.ForkOptions, error) {
-	f := host.ForkOptions{ID: o.id}
+	f := host.ForkOptions{ID: o.id, Trust: host.Trust{Bundles: o.trust}}
 	if strings.HasPrefix(o.id, "@") || len(o.id) > 200 {
 		return f, badUsage("the id %q can't be used: it begins with @ or has more than 200 bytes", o.id)
 	}

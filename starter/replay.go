@@ -25,20 +25,20 @@ type replayOptions struct{ store string }
 func newReplayCommand(a *app) *cobra.Command {
 	var o replayOptions
 	c := &cobra.Command{
-		Use: "replay RUN|HISTORY...", Short: "Run the workflow code again over recorded histories, executing nothing",
+		Use: "replay RUN|HISTORY|BUNDLE...", Short: "Run the workflow code again over recorded histories, executing nothing",
 		Long: `Run the workflow code of this build again over recorded histories, and compare
 what it decides with what they hold: activities with their inputs, timers, the
 close status and the result. Nothing is executed, no model is asked, and nothing
 is written.
 
 HISTORY is a file, in JSON as "temporal workflow show --output json" writes it or
-in protobuf, or a folder of such files: no server is needed for these. What names
-no file is a run. Of a run all its Temporal runs are replayed, with those that a
-reset went back from.
+in protobuf, BUNDLE a bundle, and either may be a folder of such files: no server is
+needed for these. What names no file is a run. Of a run all its Temporal runs are
+replayed, with those that a reset went back from.
 
 The first divergence is named: event, step, call, field, and both values. The exit
 code is 11 if a history diverges, else 3 if one can't be replayed at all.`,
-		Example: "  starter replay @last\n  starter replay history.json\n  starter replay histories/ --json",
+		Example: "  starter replay @last\n  starter replay history.json\n  starter replay run.zip\n  starter replay histories/ --json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return runReplay(c.Context(), a, args, o) },
 	}

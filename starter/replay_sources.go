@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	historypb "go.temporal.io/api/history/v1"
 
+	"rlam/internal/record"
+	"rlam/provenance/bundle"
 	"rlam/provenance/export"
 	"rlam/provenance/history"
 )
@@ -37,8 +40,10 @@ func (a *app) replayable(ctx context.Context, args []string, storeFlag string) (
 	for _, arg := range args {
 		info, err := os.Stat(arg)
 		switch {
+		case bundle.Is(arg):
+			all = append(all, bundleSources(ctx, arg)...)
 		case err == nil && info.IsDir():
-			files, err := historiesIn(arg)
+			files, err := historiesIn(ctx, arg)
 			if err != nil {
 				return nil, err
 			}
@@ -102,12 +107,56 @@ func fileSource(path string) replaySource {
 	}}
 }
 
-// historiesIn are the files of histories below a folder, in alphabetical order.
-func historiesIn(dir string) ([]replaySource, error) {
+// bundleSources are the histories of a bundle. Each is read from it when its turn comes, so
+// that many bundles are never in memory together. Of one that can't be opened there is a
+// source that says so.
+func bundleSources(ctx context.Context, path string) []replaySource {
+	read := func(then func(*archive) error) error {
+		ctx, done := context.WithCancel(ctx)
+		defer done() // closes the file
+		k, err := openBundle(ctx, path)
+		if err != nil {
+			return err
+		}
+		return then(k)
+	}
+	var all []replaySource
+	err := read(func(k *archive) error {
+		var run record.Run
+		if record.Load(ctx, k.Store, k.Record, &run) != nil {
+			run.Engine = "" // it is only said where to look
+		}
+		for _, id := range slices.Sorted(maps.Keys(k.Histories)) {
+			name := path
+			if len(k.Histories) > 1 {
+				name += " " + id[:min(8, len(id))]
+			}
+			all = append(all, replaySource{name: name, runID: id, engine: run.Engine, open: func() (h *historypb.History, err error) {
+				err = read(func(k *archive) error { h = k.Histories[id]; return nil })
+				return h, err
+			}})
+		}
+		if len(all) == 0 {
+			return fmt.Errorf("reading bundle %q: it has no history", path)
+		}
+		return nil
+	})
+	if err != nil {
+		return []replaySource{{name: path, open: func() (*historypb.History, error) { return nil, err }}}
+	}
+	return all
+}
+
+// historiesIn are the histories in files and bundles below a folder, in alphabetical order.
+func historiesIn(ctx context.Context, dir string) ([]replaySource, error) {
 	var all []replaySource
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && slices.Contains(historyFiles, filepath.Ext(path)) {
+		switch {
+		case err != nil || !d.Type().IsRegular():
+		case slices.Contains(historyFiles, filepath.Ext(path)):
 			all = append(all, fileSource(path))
+		case bundle.Is(path):
+			all = append(all, bundleSources(ctx, path)...)
 		}
 		return err
 	})
@@ -115,7 +164,7 @@ func historiesIn(dir string) ([]replaySource, error) {
 		return nil, fmt.Errorf("looking for histories in %q: %w", dir, err)
 	}
 	if len(all) == 0 {
-		return nil, badUsage("looking for histories in %q: it has no file that ends in %s", dir, strings.Join(historyFiles, ", "))
+		return nil, badUsage("looking for histories in %q: it has no file that ends in %s or .zip", dir, strings.Join(historyFiles, ", "))
 	}
 	return all, nil
 }

@@ -92,6 +92,8 @@ func (p *textPrinter) Print(m message) {
 		p.key(m)
 	case checkMessage:
 		p.check(m)
+	case writtenContent:
+		p.content(m)
 	case revealMessage:
 		p.revealed(m)
 	case verdictMessage:
@@ -100,6 +102,8 @@ func (p *textPrinter) Print(m message) {
 		p.replayed(m)
 	case replayEnd:
 		p.replayEnd(m)
+	case ancestryMessage:
+		p.ancestry(m)
 	case diffMessage:
 		p.diff(m.Diff)
 	case auditMessage:

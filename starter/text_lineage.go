@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -52,7 +53,7 @@ func (t *tree) item(i *lineage.Item, first, rest string) {
 	}
 	style := t.p.dim
 	if i.By != nil && i.By.Failure != nil {
-		t.lines(stem, stem, i.By.Status+": "+i.By.Failure.Type+": "+i.By.Failure.Message, t.p.bad)
+		t.lines(stem, stem, strings.TrimSuffix(i.By.Status+": "+i.By.Failure.Type+": "+i.By.Failure.Message, ": "), t.p.bad)
 	}
 	for _, fact := range t.facts(i) {
 		t.lines(stem, stem, fact, style)
@@ -122,7 +123,7 @@ func (t *tree) name(i *lineage.Item) string {
 		return i.Name
 	case rest == "":
 		return kind + i.Pointer
-	case strings.Contains(number, "~"): // reset away
+	case kind == "result", strings.Contains(number, "~"): // a result that was refused; what was reset away
 		return i.ID + i.Pointer
 	}
 	return strings.TrimSuffix(call, "/judged") + "/" + kind + i.Pointer
@@ -141,6 +142,9 @@ func (t *tree) facts(i *lineage.Item) []string {
 		if len(line) > 0 {
 			out = append(out, strings.Join(line, ", "))
 		}
+	}
+	if len(i.Edited) > 0 {
+		out = append(out, "a person put in "+strings.Join(places(i.Edited), ", "))
 	}
 	if i.Absent {
 		add("that run isn't at hand: nothing more is known of it here")
@@ -188,8 +192,22 @@ func (t *tree) facts(i *lineage.Item) []string {
 	return out
 }
 
+// places are JSON pointers for people, to whom the empty one says nothing.
+func places(pointers []string) []string {
+	out := slices.Clone(pointers)
+	for i, at := range out {
+		if at == "" {
+			out[i] = "all of it"
+		}
+	}
+	return out
+}
+
 // how is how a call ended, and after which attempts.
 func (t *tree) how(p *lineage.Process) string {
+	if p.Reused != "" {
+		return p.Status + " from the record, as " + p.Reused
+	}
 	if n := len(p.Before); n > 0 {
 		return fmt.Sprintf("%s at attempt %d after %s", p.Status, n+1, strings.Join(p.Before, ", "))
 	}

@@ -15,6 +15,9 @@ func (p *textPrinter) check(m checkMessage) {
 		verify.Passed: p.good.Render("✓"), verify.Failed: p.bad.Render("✗"), verify.Skew: p.warn.Render("?"), verify.Unchecked: p.warn.Render("–"),
 	}[m.State]
 	p.block(fmt.Sprintf("%s %s ", mark, p.dim.Render(fmt.Sprintf("%-12s", m.Name))), m.Says, unstyled)
+	if m.Key != "" {
+		p.printf("  key %s\n", m.Key) // not broken: people compare and copy it
+	}
 	const below = "               "
 	for i, f := range m.Faults {
 		if i == mostShown {

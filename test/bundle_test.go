@@ -26,33 +26,9 @@ import (
 	"rlam/provenance/attest"
 	"rlam/provenance/bundle"
 	"rlam/provenance/export"
-	"rlam/provenance/history"
 	"rlam/test/lab"
 	"rlam/worker/host"
 )
-
-// told joins histories, by Temporal run ID, and a store to a run that can be exported.
-func told(t testing.TB, histories []export.History, s store.Store, namespace string) *export.Run {
-	t.Helper()
-	run := &export.Run{Store: s, Histories: histories, Namespace: namespace}
-	var err error
-	if run.Trace, err = retell(t.Context(), run); err != nil {
-		t.Fatal(err)
-	}
-	return run
-}
-
-func retell(ctx context.Context, run *export.Run) (*provenance.Trace, error) {
-	var runs []*history.Run
-	for _, h := range run.Histories {
-		r, err := history.Read(history.FromProtobuf(h.Protobuf), history.Options{RunID: h.RunID, Payloads: host.DataConverter()})
-		if err != nil {
-			return nil, err
-		}
-		runs = append(runs, r)
-	}
-	return provenance.Build(ctx, provenance.Evidence{Runs: runs, Store: run.Store, Strays: true})
-}
 
 // measured is a run of the newcomer's example, to be exported.
 func measured(t *testing.T) *export.Run {
@@ -66,14 +42,14 @@ func measured(t *testing.T) *export.Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told(t, []export.History{{RunID: begun.GetRunID(), Protobuf: b}}, l.Host.Store, "default")
+	return exportOf(t, l.Host.Store, export.History{RunID: begun.GetRunID(), Protobuf: b})
 }
 
 // pack writes a bundle, and returns its bytes.
 func pack(t testing.TB, run *export.Run, withhold ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if _, err := bundle.Write(t.Context(), &b, run, bundle.Options{Withhold: withhold, Engine: "rlam test", Retell: retell}); err != nil {
+	if _, err := bundle.Write(t.Context(), &b, run, bundle.Options{Withhold: withhold, Engine: "rlam test", Retell: traced}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -94,7 +70,7 @@ func opened(t testing.TB, raw []byte) *bundle.Bundle {
 }
 
 // reread is the run in a bundle or an imported one: from its store and nothing else.
-func reread(t testing.TB, s store.Store, record canon.Digest, namespace string) *export.Run {
+func reread(t testing.TB, s store.Store, record canon.Digest) *export.Run {
 	t.Helper()
 	archived, err := host.Archived(t.Context(), s, record)
 	if err != nil {
@@ -108,7 +84,7 @@ func reread(t testing.TB, s store.Store, record canon.Digest, namespace string) 
 		}
 		histories = append(histories, export.History{RunID: id, Protobuf: b})
 	}
-	return told(t, histories, s, namespace)
+	return exportOf(t, s, histories...)
 }
 
 // unpacked are the files of an archive, and all their bytes.
@@ -165,7 +141,7 @@ func TestBundle(t *testing.T) {
 	if len(b.Index.Absent) > 0 {
 		t.Errorf("something is missing: %+v", b.Index.Absent)
 	}
-	from := reread(t, b.Store, b.Index.Run.Record, b.Index.Run.Namespace)
+	from := reread(t, b.Store, b.Index.Run.Record)
 	if len(from.Trace.Findings) > 0 || len(from.Trace.Graph.Nodes) != len(run.Trace.Graph.Nodes) || len(from.Trace.Executions) != len(run.Trace.Executions) {
 		t.Errorf("the bundle tells of %d nodes with %v, the store of %d", len(from.Trace.Graph.Nodes), from.Trace.Findings, len(run.Trace.Graph.Nodes))
 	}
@@ -324,7 +300,7 @@ func imported(t *testing.T, raw []byte, run *export.Run) {
 	if _, err := bundle.Import(t.Context(), b, s); err != nil {
 		t.Errorf("importing again: %v", err)
 	}
-	from := reread(t, s, run.Trace.Record, "default")
+	from := reread(t, s, run.Trace.Record)
 	if again := pack(t, from); !bytes.Equal(raw, again) {
 		t.Error("exported after an import, it has other bytes")
 	}
@@ -333,11 +309,13 @@ func imported(t *testing.T, raw []byte, run *export.Run) {
 		t.Fatal(err)
 	}
 	var untrusted *host.UntrustedError
-	if err := host.CheckTrust(t.Context(), s, listed[0], host.Trust{}); !errors.As(err, &untrusted) {
+	fork := host.ForkOptions{ID: "forked", Head: run.Trace.Head, At: 6}
+	if _, err := host.Fork(t.Context(), s, listed[0].Digest, fork); !errors.As(err, &untrusted) {
 		t.Errorf("bindings of a bundle may be executed: %v", err)
 	}
-	if err := host.CheckTrust(t.Context(), s, listed[0], host.Trust{Bundles: true}); err != nil {
-		t.Error(err)
+	fork.Trust.Bundles = true
+	if _, err := host.Fork(t.Context(), s, listed[0].Digest, fork); err != nil {
+		t.Errorf("who trusts a bundle can't fork its run: %v", err)
 	}
 	if done, err := bundle.Import(t.Context(), b, run.Store); err != nil || !done.Own {
 		t.Errorf("into the store that made it: %+v, %v", done, err)
@@ -395,7 +373,7 @@ func TestWithhold(t *testing.T) {
 	}
 	t.Run("nothing", func(t *testing.T) {
 		t.Parallel()
-		_, err := bundle.Write(t.Context(), io.Discard, run, bundle.Options{Withhold: []string{"artifact:plto.png"}, Retell: retell})
+		_, err := bundle.Write(t.Context(), io.Discard, run, bundle.Options{Withhold: []string{"artifact:plto.png"}, Retell: traced})
 		var selector *bundle.SelectorError
 		if !errors.As(err, &selector) || selector.Nearest != "artifact:plot.png" {
 			t.Errorf("got %v of a name that nothing has", err)
@@ -404,7 +382,7 @@ func TestWithhold(t *testing.T) {
 	t.Run("leak", func(t *testing.T) {
 		t.Parallel()
 		_, err := bundle.Write(t.Context(), io.Discard, run, bundle.Options{
-			Withhold: []string{"4.1/params"}, Retell: retell,
+			Withhold: []string{"4.1/params"}, Retell: traced,
 			Extras: []bundle.Extra{{Path: "notes.txt", Write: func(_ context.Context, w io.Writer, _ *export.Run) error {
 				_, err := io.WriteString(w, "I fitted b1*(x^2 + x*b2)/(x^2 + x*b3 + b4) to it.")
 				return err
@@ -435,7 +413,7 @@ func numbers(t *testing.T, run *export.Run, node string) []string {
 // signed root, and that workflow code makes the same decisions.
 func stillTrue(t *testing.T, b *bundle.Bundle, whole attest.Facts) {
 	t.Helper()
-	from := reread(t, b.Store, b.Index.Run.Record, b.Index.Run.Namespace)
+	from := reread(t, b.Store, b.Index.Run.Record)
 	facts, err := attest.FactsOf(from, 0, "rlam test")
 	if err != nil {
 		t.Fatal(err)

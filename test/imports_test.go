@@ -57,6 +57,10 @@ var rules = []rule{
 		why: "what outputs show of an action is a pure function of them, wherever they come from",
 	},
 	{
+		of: []string{"rlam/internal/reuse"}, not: []string{temporal, "rlam/"}, but: []string{"rlam/internal/canon", "rlam/internal/store", "rlam/internal/record"},
+		why: "what an execution shares with an earlier one is read from the store, by who executes and by who asks why",
+	},
+	{
 		of: []string{"rlam/schemas"}, not: []string{temporal, "rlam/"}, but: []string{"rlam/internal/canon"},
 		why: "files and gates are judged the same way in an activity, on the command line and by a verifier",
 	},

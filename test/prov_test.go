@@ -177,6 +177,10 @@ func violations(d *prov.Document) []string {
 			end(r, "prov:plan", d.Entity)
 		}
 	}
+	for _, r := range d.WasAttributedTo {
+		end(r, "prov:entity", d.Entity)
+		end(r, "prov:agent", d.Agent)
+	}
 	for _, s := range e.strict {
 		if e.reaches(s[1], s[0], map[string]bool{}) {
 			fault("%q comes before %q and after it", s[0], s[1])
@@ -246,7 +250,7 @@ func TestProvInPython(t *testing.T) {
 			}
 		}
 		fmt.Fprintln(&want, len(d.Entity)+len(d.Activity)+len(d.Agent)+len(d.WasGeneratedBy)+len(d.Used)+len(d.WasInformedBy)+
-			len(d.WasStartedBy)+len(d.WasDerivedFrom)+len(d.WasAssociatedWith)+len(d.ActedOnBehalfOf)+len(d.WasInfluencedBy), timed)
+			len(d.WasStartedBy)+len(d.WasDerivedFrom)+len(d.WasAttributedTo)+len(d.WasAssociatedWith)+len(d.ActedOnBehalfOf)+len(d.WasInfluencedBy), timed)
 	}
 	cmd := exec.CommandContext(t.Context(), python, "-c", readBack)
 	cmd.Stdin = &in

@@ -59,7 +59,7 @@ func checkSVG(t *testing.T, run *export.Run, b []byte) {
 		classes[id] = class
 	}
 	for _, n := range run.Trace.Graph.Nodes {
-		drawn := n.Kind == graph.Plan || n.Kind == graph.Attempt && n.Role != "engine"
+		drawn := n.Kind == graph.Plan || n.Kind == graph.Attempt && n.Role == ""
 		if _, ok := classes[n.ID]; drawn && !ok {
 			t.Errorf("%s isn't drawn", n.ID)
 		}

@@ -20,8 +20,8 @@ import (
 	"rlam/worker/host"
 )
 
-// exported is a run as it is exported: its trace, store and histories.
-func exported(t testing.TB, s store.Store, histories ...export.History) *export.Run {
+// exportOf is a run as it is exported: its trace, store and histories.
+func exportOf(t testing.TB, s store.Store, histories ...export.History) *export.Run {
 	t.Helper()
 	run := &export.Run{Store: s, Histories: histories, Namespace: "default"}
 	var err error
@@ -81,7 +81,7 @@ func mgh09(t testing.TB) *export.Run {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return exported(t, b.Store, in.Histories...)
+	return exportOf(t, b.Store, in.Histories...)
 }
 
 // TestReleases verifies the bundles that released versions wrote, for ever. -update writes
@@ -133,7 +133,7 @@ func writeRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := newSigner(t, attest.P256)
-	run := exported(t, l.Host.Store, export.History{RunID: begun.GetRunID(), Protobuf: h})
+	run := exportOf(t, l.Host.Store, export.History{RunID: begun.GetRunID(), Protobuf: h})
 	for name, b := range map[string][]byte{release(".zip"): bundled(t, run, key), release(".pub"): key.Public().PEM()} {
 		if err := os.WriteFile(name, b, 0o644); err != nil {
 			t.Fatal(err)

@@ -248,6 +248,7 @@ type AttemptRecord struct {
 	// Reused says whose execution answered the call: then nothing was executed, and all
 	// that the attempt left, but for its times, is that execution's.
 	Reused     *Reused      `json:"reused,omitempty"`
+	Answer     canon.Digest `json:"answer,omitzero"`       // of a reused one: the blob that says what it was answered with
 	PassedOver []PassedOver `json:"passed_over,omitempty"` // executions that would have answered, and couldn't
 }
 

@@ -13,7 +13,7 @@
 //	<run>/data/contents/           what was asked, answered and computed: {salt, value}
 //	<run>/data/artifacts/, inputs/, logs/
 //	                               bytes under readable names, the same bytes once
-//	<run>/data/environments/, judgements/, tools/
+//	<run>/data/environments/, judgements/, reused/, tools/
 //	                               what else the records name
 //	<run>/data/histories/          <Temporal run ID>.pb and .json
 //	<run>/data/journal/            what was about to be executed, and what came of it
@@ -63,6 +63,7 @@ const (
 	logsDir        = "logs/"
 	environmentDir = "environments/"
 	judgementsDir  = "judgements/"
+	reusedDir      = "reused/"
 	toolsDir       = "tools/"
 	historiesDir   = "histories/"
 	journalDir     = "journal/"
@@ -93,8 +94,10 @@ const (
 	RoleReason      Role = "reason" // of a verdict, of giving up, of a limit
 	RoleError       Role = "error"  // the detail of a failure
 	RoleResult      Role = "result"
+	RoleEdit        Role = "edit" // what a person changed or said in a fork
 	RoleJudgement   Role = "judgement"
-	RoleTools       Role = "tools" // that a model was offered
+	RoleReused      Role = "reused" // what the record answered a call with
+	RoleTools       Role = "tools"  // that a model was offered
 	RoleEnvironment Role = "environment"
 	RoleArtifact    Role = "artifact"
 	RoleFile        Role = "file" // of a folder that is an artifact or an input
@@ -106,7 +109,7 @@ const (
 // without anybody's being able to guess at it.
 func (r Role) content() bool {
 	switch r {
-	case RolePrompt, RoleAnswer, RoleParams, RoleOutput, RoleReason, RoleError, RoleResult:
+	case RolePrompt, RoleAnswer, RoleParams, RoleOutput, RoleReason, RoleError, RoleResult, RoleEdit:
 		return true
 	}
 	return false

@@ -120,6 +120,9 @@ func (g *gathering) temporal(r *history.Run) error {
 		if !k.Study.Judgement.IsZero() {
 			g.judgement(k.Study.Judgement)
 		}
+		if r := k.Study.Reused; r != nil {
+			g.add(Blob{Digest: r.Answer, Role: RoleReused, Call: k.Study.Call, Attempt: k.Study.Attempt, Path: reusedDir + r.Answer.Hex() + ".json", MediaType: "application/json"})
+		}
 	}
 	for _, head := range heads {
 		if err := g.chain(head); err != nil {
@@ -149,7 +152,7 @@ func (g *gathering) chain(head canon.Digest) error {
 		}
 		switch rec := rec.(type) {
 		case *record.Run:
-			err = g.pins(rec)
+			g.pins(rec)
 		case *record.Proposal:
 			err = g.proposal(d, rec)
 		case *record.Step:
@@ -158,7 +161,7 @@ func (g *gathering) chain(head canon.Digest) error {
 			g.content(rec.Result, use{role: RoleResult})
 			g.content(rec.Reason, use{role: RoleReason})
 		}
-		if err != nil {
+		if err = errors.Join(err, g.others(rec)); err != nil {
 			return err
 		}
 	}
@@ -194,7 +197,7 @@ func (g *gathering) content(d canon.Digest, u use) {
 }
 
 // pins takes in what a run depends on.
-func (g *gathering) pins(r *record.Run) error {
+func (g *gathering) pins(r *record.Run) {
 	g.add(Blob{Digest: r.Study, Role: RoleStudy, Path: studyDir + "study.json", MediaType: "application/json"})
 	if !r.Planner.IsZero() {
 		g.add(Blob{Digest: r.Planner, Role: RolePlanner, Path: studyDir + g.plannerName(r.Study), MediaType: "application/yaml"})
@@ -218,19 +221,34 @@ func (g *gathering) pins(r *record.Run) error {
 	for _, in := range r.Inputs {
 		g.input(in)
 	}
-	if r.Changes == nil {
-		return nil
-	}
-	g.content(r.Changes.Instruct, use{role: RoleReason, name: "instruct"})
-	for _, e := range r.Changes.Edits {
-		role := RoleParams
-		if e.Part == "output" {
-			role = RoleOutput
+}
+
+// others takes in the records of other runs that a record rests on, and what a person
+// changed.
+func (g *gathering) others(rec any) error {
+	var heads []canon.Digest
+	switch rec := rec.(type) {
+	case *record.Run:
+		if c := rec.Changes; c != nil {
+			heads = append(heads, c.Steps...)
+			g.content(c.Instruct, use{role: RoleEdit})
+			for _, e := range c.Edits {
+				g.content(e.Value, use{role: RoleEdit, name: e.Pointer, call: e.Call})
+			}
 		}
-		g.content(e.Value, use{role: role, name: "change", call: e.Call})
+		if rec.Reproduces != nil {
+			heads = append(heads, rec.Reproduces.Head)
+		}
+	case *record.Proposal:
+		heads = append(heads, rec.Recorded)
+		for _, call := range rec.Calls {
+			if call.Kept != nil {
+				heads = append(heads, call.Kept.Step)
+			}
+		}
 	}
-	for _, step := range r.Changes.Steps { // what it keeps of them beside its own chain
-		if err := g.chain(step); err != nil {
+	for _, head := range heads {
+		if err := g.chain(head); err != nil {
 			return err
 		}
 	}
@@ -392,10 +410,10 @@ func (g *gathering) call(call *record.Call) {
 		c.params = append(c.params, call.Params)
 	}
 	g.content(call.Params, use{role: RoleParams, call: call.ID})
-	g.verdicts(c, call.ID, call.Verdicts)
 	if call.Asserted != nil {
-		g.content(call.Asserted.Output, use{role: RoleOutput, name: "asserted", call: call.ID})
+		g.content(call.Asserted.Output, use{role: RoleOutput, call: call.ID})
 	}
+	g.verdicts(c, call.ID, call.Verdicts)
 }
 
 func (g *gathering) verdicts(c *asked, call string, all []record.Verdict) {
@@ -422,6 +440,9 @@ func (g *gathering) step(s *record.Step) {
 			g.judgement(call.Judgement)
 		}
 		for _, a := range call.Attempts {
+			if !a.Answer.IsZero() {
+				g.add(Blob{Digest: a.Answer, Role: RoleReused, Call: call.ID, Attempt: a.N, Path: reusedDir + a.Answer.Hex() + ".json", MediaType: "application/json"})
+			}
 			g.execution(call.ID, a.N, record.Execution{
 				Binding: a.Binding, Output: record.Ref{Digest: a.Output}, Artifacts: a.Artifacts, Log: a.Log, Error: a.Error, Environment: a.Environment,
 			})

@@ -56,6 +56,7 @@ func (c *comparison) pair(p *Pair, a, b *call) {
 	params := c.params(a, b)
 	add(params...)
 	causes = causesOf(params)
+	because((a.Asserted == nil) != (b.Asserted == nil), "a person's assertion stands in place of what was computed")
 	because(a.Spec != b.Spec, "the action's schema differs")
 	because(ran(a) != ran(b), "what carries it out differs")
 	if x, y := c.seed(a, c.a), c.seed(b, c.b); x != y {

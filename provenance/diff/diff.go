@@ -181,8 +181,8 @@ func compare(ctx context.Context, a, b *export.Run) (*Diff, error) {
 		return nil, err
 	}
 	c.d.A, c.d.B = c.a.summary(), c.b.summary()
-	c.d.Notes = append(c.a.notes, c.b.notes...)
 	c.part()
+	c.d.Notes = slices.Concat(c.a.notes, c.b.notes)
 	c.given()
 	c.turns()
 	c.calls()

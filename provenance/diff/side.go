@@ -114,10 +114,34 @@ func (s *side) came(rec *record.Step) {
 	for _, of := range rec.Calls {
 		for i := len(s.calls) - 1; i >= 0 && s.calls[i].step == rec.Index; i-- {
 			if s.calls[i].ID == of.ID {
+				of.Attempts = s.attempts(of)
 				s.calls[i].CallRecord = of
 			}
 		}
 	}
+}
+
+// attempts are those of a call; of one that a fork kept, those of the run that carried it
+// out, with the output that a person put in its place.
+func (s *side) attempts(of record.CallRecord) []record.AttemptRecord {
+	all := of.Attempts
+	if of.Kept != nil && len(all) == 0 {
+		var step record.Step
+		if err := record.Load(s.ctx, s.Store, of.Kept.Step, &step); err != nil {
+			s.notes = append(s.notes, fmt.Sprintf("what came of call %s can't be compared: %v", of.ID, err))
+			return nil
+		}
+		if i := slices.IndexFunc(step.Calls, func(k record.CallRecord) bool { return k.ID == of.ID }); i >= 0 {
+			all = slices.Clone(s.attempts(step.Calls[i]))
+		}
+	}
+	if of.Asserted != nil {
+		if len(all) == 0 {
+			all = []record.AttemptRecord{{}}
+		}
+		all[len(all)-1].Output = of.Asserted.Output
+	}
+	return all
 }
 
 // content reads a content. That a digest is none, or can't be read, is in its State.

@@ -53,7 +53,7 @@ func (f *follower) used(i *Item, r *Run, n *graph.Node, pointer string) {
 			continue // the same call's, as judged
 		}
 		next := taker
-		if call := r.call(taker); call != nil {
+		if call := r.call(taker); call != nil && taker.Role == "params" {
 			next = call
 		}
 		at := ""
@@ -76,7 +76,7 @@ func (f *follower) abroad(i *Item, r *Run, n *graph.Node, pointer string) {
 			continue
 		}
 		for _, from := range other.Graph.Nodes {
-			if from.Role != "elsewhere" || other.edges().maker[from.ID].Digest != r.Record {
+			if from.Role != "elsewhere" || from.Kind != graph.Value || other.edges().maker[from.ID].Digest != r.Record {
 				continue
 			}
 			t, err := r.Find(spelled(from.Name))

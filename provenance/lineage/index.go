@@ -17,6 +17,7 @@ type index struct {
 	places   map[string]*graph.Node   // environments, by the attempt
 	workers  map[string]*graph.Node
 	prompts  map[string]*graph.Node // by the turn
+	answered map[string]*graph.Node // what an attempt's outcome was taken from, by the attempt
 }
 
 func (r *Run) edges() *index {
@@ -26,7 +27,7 @@ func (r *Run) edges() *index {
 	x := &index{
 		sources: map[string][]graph.Edge{}, takers: map[string][]graph.Edge{}, maker: map[string]*graph.Node{}, made: map[string][]*graph.Node{},
 		users: map[string][]*graph.Node{}, attempts: map[string][]*graph.Node{}, places: map[string]*graph.Node{}, workers: map[string]*graph.Node{},
-		prompts: map[string]*graph.Node{},
+		prompts: map[string]*graph.Node{}, answered: map[string]*graph.Node{},
 	}
 	r.index = x
 	for _, e := range r.Graph.Edges {
@@ -44,6 +45,8 @@ func (r *Run) edges() *index {
 			x.prompts[e.From] = to
 		case e.Kind == graph.Used:
 			x.users[e.To] = append(x.users[e.To], from)
+		case e.Kind == graph.Reused:
+			x.answered[e.From] = to
 		case e.Kind == graph.AssociatedWith && to.Role == "worker":
 			x.workers[e.From] = to
 		case e.Kind == graph.Informed && from.Kind == graph.Call && to.Kind == graph.Attempt:
@@ -117,6 +120,9 @@ func (r *Run) process(call, attempt *graph.Node) *Process {
 	}
 	if e := x.places[attempt.ID]; e != nil {
 		p.Environment = e.Digest
+	}
+	if a := x.answered[attempt.ID]; a != nil {
+		p.Reused = a.ID
 	}
 	if w := x.workers[attempt.ID]; w != nil {
 		p.Worker = w.Name

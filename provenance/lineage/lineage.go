@@ -52,12 +52,14 @@ type Item struct {
 	Pointer string `json:"pointer,omitempty"`
 	// Through says that a planner typed it instead of referring to it.
 	Through string          `json:"through,omitempty"`
-	Value   json.RawMessage `json:"value,omitempty"`  // the part that was taken, where it can be read and is short
-	By      *Process        `json:"by,omitempty"`     // what made it, or is it; downwards, what used it
-	Of      []*Item         `json:"of,omitempty"`     // what it came from, or what came of it
-	Typed   []Typed         `json:"typed,omitempty"`  // the parts of it, or of By's parameters, that a planner typed
-	Again   bool            `json:"again,omitempty"`  // it stands with all that belongs to it earlier in the tree
-	Absent  bool            `json:"absent,omitempty"` // it belongs to a run that isn't at hand
+	Value   json.RawMessage `json:"value,omitempty"` // the part that was taken, where it can be read and is short
+	By      *Process        `json:"by,omitempty"`    // what made it, or is it; downwards, what used it
+	Of      []*Item         `json:"of,omitempty"`    // what it came from, or what came of it
+	Typed   []Typed         `json:"typed,omitempty"` // the parts of it, or of By's parameters, that a planner typed
+	// Edited are pointers to what a person put there, in place of what was computed or proposed.
+	Edited []string `json:"edited,omitempty"`
+	Again  bool     `json:"again,omitempty"`  // it stands with all that belongs to it earlier in the tree
+	Absent bool     `json:"absent,omitempty"` // it belongs to a run that isn't at hand
 }
 
 // Process is a call with the attempt that counts, or a planner's turn.
@@ -73,6 +75,7 @@ type Process struct {
 	Environment canon.Digest   `json:"environment,omitzero"`
 	Isolation   string         `json:"isolation,omitempty"`
 	Seed        *uint64        `json:"seed,omitempty"`
+	Reused      string         `json:"reused,omitempty"` // node of the attempt, or run, whose outcome answered it
 	Worker      string         `json:"worker,omitempty"`
 	Turn        *Turn          `json:"turn,omitempty"`  // that proposed it
 	Again       bool           `json:"again,omitempty"` // it stands earlier in the tree, with what it was given
@@ -112,7 +115,7 @@ type follower struct {
 
 // item is a datum or a call as it stands in the tree.
 func (f *follower) item(r *Run, n *graph.Node, pointer string) *Item {
-	i := &Item{Run: r.ID, ID: n.ID, Kind: n.Kind, Name: n.Name, Digest: n.Digest, Size: n.Size, Source: n.Source, Pointer: pointer}
+	i := &Item{Run: r.ID, ID: n.ID, Kind: n.Kind, Name: n.Name, Digest: n.Digest, Size: n.Size, Source: n.Source, Pointer: pointer, Edited: n.Edited}
 	if n.Kind == graph.Value && r.Value != nil && n.Role != "elsewhere" {
 		if v, ok := at(r.Value(n.Digest), pointer); ok && len(v) <= mostValue {
 			i.Value = v

@@ -9,7 +9,7 @@ import (
 
 // up is a thing with what it came from.
 func (f *follower) up(r *Run, n *graph.Node, pointer string) *Item {
-	if n.Role == "elsewhere" {
+	if n.Role == "elsewhere" && n.Kind == graph.Value {
 		return f.elsewhere(r, n)
 	}
 	i := f.item(r, n, pointer)

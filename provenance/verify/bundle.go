@@ -30,7 +30,15 @@ func Open(ctx context.Context, path string, l bundle.Limits) (*bundle.Bundle, Ch
 	var gone *fs.PathError
 	switch {
 	case err == nil:
-		return b, Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}, nil
+		c := Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}
+		at, err := b.Layout(ctx)
+		if err != nil {
+			return nil, Check{}, errors.Join(err, b.Close())
+		}
+		if at >= 0 {
+			c.Notes = []string{fmt.Sprintf("From byte %d on it isn't laid out as R-LAM does it: another program packed it again, or a time or an attribute in it was changed. No file depends on that.", at)}
+		}
+		return b, c, nil
 	case ctx.Err() != nil:
 		return nil, Check{}, err
 	case errors.As(err, &format):
@@ -113,7 +121,7 @@ func what(role bundle.Role, name, call string, attempt int) string {
 		bundle.RoleStudy: "the study", bundle.RoleAction: "the schema of action", bundle.RoleBinding: "the binding of action", bundle.RoleScript: "the script",
 		bundle.RolePlanner: "the planner's file", bundle.RoleInput: "the input", bundle.RoleRecord: "a record", bundle.RolePrompt: "the prompt",
 		bundle.RoleAnswer: "the answer", bundle.RoleParams: "the parameters", bundle.RoleOutput: "the output", bundle.RoleReason: "the reason",
-		bundle.RoleError: "the detail of a failure", bundle.RoleResult: "the result", bundle.RoleJudgement: "a judgement", bundle.RoleTools: "the tools offered",
+		bundle.RoleError: "the detail of a failure", bundle.RoleResult: "the result", bundle.RoleJudgement: "a judgement", bundle.RoleReused: "what a call was answered with", bundle.RoleTools: "the tools offered",
 		bundle.RoleEnvironment: "an environment", bundle.RoleArtifact: "the artifact", bundle.RoleFile: "the file", bundle.RoleLog: "the log", bundle.RoleHistory: "a history",
 	}[role]
 	text = cmp.Or(text, string(role))

@@ -233,11 +233,23 @@ func (c *chaining) remade(d canon.Digest, s *record.Step) error {
 func (c *chaining) nameAll(l link) {
 	naming(reflect.ValueOf(l.rec).Elem(), "", func(field string, d canon.Digest) {
 		c.named[d] = true
-		if c.held(d) || strings.HasSuffix(field, "/facts") || strings.HasPrefix(field, "/turn/") || strings.Contains(field, "/from/") {
-			return // facts follow from the chain, a turn's key is no blob, another run's records aren't this one's
+		if c.held(d) || elsewhere(field) {
+			return
 		}
 		c.unlisted = append(c.unlisted, Fault{File: c.paths(l.digest), Record: l.digest, Field: field, What: fmt.Sprintf("it names %s, which is neither here nor listed as left out", d)})
 	})
+}
+
+// elsewhere says whether a field's digest names nothing that a bundle should have: facts
+// follow from the chain, keys are no blobs, and what an input or an answer was taken from
+// is another run's.
+func elsewhere(field string) bool {
+	for _, part := range []string{"/turn/", "/from/", "/reused/", "/passed_over/"} {
+		if strings.Contains(field, part) {
+			return true
+		}
+	}
+	return strings.HasSuffix(field, "/facts")
 }
 
 // naming calls f for each digest in v, with a JSON pointer to it.

@@ -70,8 +70,15 @@ func (v *verification) beyond() ([]Fault, error) {
 		return nil, err
 	}
 	known := map[canon.Digest]bool{}
+	indexed := map[canon.Digest]Blob{}
+	for _, b := range v.in.Blobs {
+		indexed[b.Digest] = b
+	}
 	for _, b := range all {
 		known[b.Digest] = true
+		if is, here := indexed[b.Digest]; here && is != b {
+			faults = append(faults, Fault{File: v.in.Index, Field: "blobs", What: fmt.Sprintf("it has %s as %s in %s; by the records it is %s, in %s", b.Digest, is.What, is.Path, b.What, b.Path)})
+		}
 		if !v.held(b.Digest) && !v.named[b.Digest] {
 			faults = append(faults, Fault{File: b.Path, What: fmt.Sprintf("%s (%s) is neither here nor listed as left out", b.What, b.Digest)})
 		}

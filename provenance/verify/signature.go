@@ -56,12 +56,12 @@ func (v *verification) signature() (Check, error) {
 	}
 	c.State = Passed
 	if v.trusted != "" {
-		c.Says = "signed by a key that you trust, " + v.trusted
+		c.Says, c.Key = "signed by a key that you trust", v.trusted
 		return c, nil
 	}
 	v.signer = public.ID.String()
-	c.Says = "signed by key " + v.signer
-	c.Notes = []string{"The key came with the bundle, so this shows only that the bundle is consistent. Compare the key's id with one from its owner, or give the owner's key with --key."}
+	c.Says, c.Key = "signed by a key that came with the bundle", v.signer
+	c.Notes = []string{"So this shows only that the bundle is consistent. Compare the key's id with one from its owner, or give the owner's key with --key."}
 	return c, nil
 }
 

@@ -69,6 +69,7 @@ type Check struct {
 	Says   string   `json:"says"`             // a sentence for people who don't know R-LAM
 	Faults []Fault  `json:"faults,omitempty"` // the first one first
 	Notes  []string `json:"notes,omitempty"`  // what to know, and is no fault
+	Key    string   `json:"key,omitempty"`    // of the signature: the id of the key that signed
 }
 
 // Fault is one thing that is wrong, and where.

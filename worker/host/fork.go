@@ -30,6 +30,7 @@ type ForkOptions struct {
 	// Recorded has the steps that are on record from there on carried out once more, with
 	// the changes and without a planner.
 	Recorded bool
+	Trust    Trust // of a run that was imported: by what right its bindings are executed
 }
 
 // Forked is a fork that is on record and can be started.
@@ -68,6 +69,9 @@ func Fork(ctx context.Context, s store.Store, origin canon.Digest, o ForkOptions
 	}
 	f := &forking{ctx: ctx, store: s, o: o, secret: record.NewSecret(), past: readPast(links)}
 	if err := record.Load(ctx, s, origin, &f.run); err != nil {
+		return nil, err
+	}
+	if err := CheckTrust(ctx, s, ListedRun{Digest: origin, Record: &f.run}, o.Trust); err != nil {
 		return nil, err
 	}
 	from := f.run.ID

@@ -20,7 +20,7 @@ type Trust struct {
 type UntrustedError struct{ ID string }
 
 func (e *UntrustedError) Error() string {
-	return fmt.Sprintf("run %q was imported, and its bundle says which programs are to be run: look at them with starter show, and then say --trust, or give your own with --actions", e.ID)
+	return fmt.Sprintf("run %q was imported, and its bundle says which programs are to be run: look at them with starter show, and then say --trust, or give your own actions where the command takes them", e.ID)
 }
 
 // CheckTrust is asked by whoever is about to execute what a run's record pins: it refuses

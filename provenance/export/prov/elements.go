@@ -85,10 +85,13 @@ func attributes(n *graph.Node) Attributes {
 	for _, d := range []struct {
 		name  string
 		value canon.Digest
-	}{{"rlam:digest", n.Digest}, {"rlam:spec", n.Spec}, {"rlam:binding", n.Binding}} {
+	}{{"rlam:digest", n.Digest}, {"rlam:spec", n.Spec}, {"rlam:binding", n.Binding}, {"rlam:origin", n.Origin}} {
 		if !d.value.IsZero() {
 			a[d.name] = d.value.String()
 		}
+	}
+	if len(n.Edited) > 0 {
+		a["rlam:edited"] = n.Edited
 	}
 	if n.Seed != nil {
 		a["rlam:seed"] = Literal{fmt.Sprint(*n.Seed), "xsd:unsignedLong"}

@@ -38,6 +38,7 @@ type Document struct {
 	WasInformedBy     map[string]Attributes `json:"wasInformedBy,omitempty"`
 	WasStartedBy      map[string]Attributes `json:"wasStartedBy,omitempty"`
 	WasDerivedFrom    map[string]Attributes `json:"wasDerivedFrom,omitempty"`
+	WasAttributedTo   map[string]Attributes `json:"wasAttributedTo,omitempty"`
 	WasAssociatedWith map[string]Attributes `json:"wasAssociatedWith,omitempty"`
 	ActedOnBehalfOf   map[string]Attributes `json:"actedOnBehalfOf,omitempty"`
 	WasInfluencedBy   map[string]Attributes `json:"wasInfluencedBy,omitempty"`

@@ -14,7 +14,7 @@ import (
 //	                           activity to a call wasGeneratedBy, from a call to an activity
 //	                           used, else wasInfluencedBy
 //	retried, recovered, …      wasInformedBy, with the verb as its type
-//	associatedWith             wasAssociatedWith
+//	associatedWith             wasAssociatedWith; of an entity wasAttributedTo
 //	actedOnBehalfOf            actedOnBehalfOf
 func (t *translation) relation(e graph.Edge) {
 	from, to := t.g.Node(e.From), t.g.Node(e.To)
@@ -103,8 +103,13 @@ func (t *translation) influenced(what, by *graph.Node) {
 	}
 }
 
-// associated says who did something; of an attempt, by which call.
+// associated says who did something; of an attempt, by which call. What a person put in
+// place of an output is attributed to them.
 func (t *translation) associated(what, who *graph.Node) {
+	if classOf(what.Kind) != activity {
+		numbered(&t.d.WasAttributedTo, "attribution", Attributes{"prov:entity": ID(what.ID), "prov:agent": ID(who.ID)})
+		return
+	}
 	a := Attributes{"prov:activity": ID(what.ID), "prov:agent": ID(who.ID)}
 	if call := t.g.Node(callOf(what)); call != nil {
 		a["prov:plan"] = ID(call.ID)

@@ -130,7 +130,7 @@ func (o *outliner) process(n *graph.Node) {
 		if c := o.calls[n.Call+branch(n.ID)]; c != nil && c.refused == "" {
 			c.refused = n.Name
 		}
-	case n.Kind == graph.Attempt && n.Role != "engine":
+	case n.Kind == graph.Attempt && n.Role != "engine" && n.Role != "elsewhere":
 		at := n
 		if asked := o.asked[n.ID]; asked != nil && n.Step == 0 {
 			at = asked
