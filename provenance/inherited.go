@@ -57,7 +57,7 @@ func (b *builder) formerly(d canon.Digest, p *record.Proposal, suffix string) *t
 		Status: string(record.AttemptCompleted), Model: p.Model.Answered, Asked: p.Model.Asked, Execution: p.Turn.Execution,
 	})
 	if p.Model.Answered != "" {
-		b.g.Join(graph.AssociatedWith, n, b.agent("model", p.Model.Answered))
+		b.g.Join(graph.AssociatedWith, n, b.acting("model", p.Model.Answered))
 	}
 	return &turn{digest: d, node: n, rec: p, told: &history.Activity{}}
 }

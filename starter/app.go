@@ -81,6 +81,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(a),
 		newResumeCommand(a),
+		newForkCommand(a),
 		newShowCommand(a),
 		newResultCommand(a),
 		newCancelCommand(a),

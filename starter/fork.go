@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/change"
 	"rlam/internal/store"
+	"rlam/provenance/bundle"
 	"rlam/starter/follow"
 	"rlam/worker/host"
 )
@@ -32,7 +34,7 @@ type forkOptions struct {
 func newForkCommand(a *app) *cobra.Command {
 	var o forkOptions
 	c := &cobra.Command{
-		Use: "fork RUN", Short: "Go on from any step of a run, with or without changes, as a new run",
+		Use: "fork RUN|FILE", Short: "Go on from any step of a run, with or without changes, as a new run",
 		Long: `Go on from any step of a run, with or without changes, as a new run.
 
 What the run did before that step is kept by digest: nothing of it is executed
@@ -53,6 +55,8 @@ CALL is a call's id (2.1) or the planner's name of it, and path a JSON pointer.
 With --planner recorded nobody is asked: the steps on record are gone through
 once more with the changes, and only what a change reaches is carried out.
 
+FILE is a bundle, which is imported first; --trust lets the programs run that it names.
+
 A change that is impossible is refused before anything starts. Output and exit
 codes are those of run.`,
 		Example: `  starter fork @last --at 3
@@ -68,6 +72,7 @@ codes are those of run.`,
 	f.StringVar(&o.id, "id", "", "the fork's `ID`; one is made from the run's by default")
 	f.BoolVar(&o.trust, "trust", false, "of an imported run: execute what its bundle says")
 	f.StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
+	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	o.carry.addFlags(c)
 	return c
 }
@@ -104,6 +109,9 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 		return err
 	}
 	fork.Head = origin.head
+	if err := host.CheckLineageTrust(ctx, origin.store, fork.Head, host.Trust{Bundles: o.trust}); err != nil {
+		return refusal(err)
+	}
 	if o.carry.taskQueue == "" && !o.carry.noWorker && foreign(origin.taskQueue, origin.dir) {
 		o.carry.taskQueue = origin.taskQueue // what carries its actions out is there alone
 	}
@@ -149,10 +157,11 @@ func (o *forkOptions) read() (host.ForkOptions, error) {
 func refusal(err error) error {
 	var argument *change.Error
 	var impossible *host.ChangeError
+	var untrusted *host.UntrustedError
 	switch {
 	case errors.As(err, &impossible) && impossible.Refused:
 		return &codedError{exitRefused, err}
-	case errors.As(err, &argument), errors.As(err, &impossible):
+	case errors.As(err, &argument), errors.As(err, &impossible), errors.As(err, &untrusted):
 		return &codedError{exitUsage, err}
 	}
 	return err
@@ -167,21 +176,23 @@ type origin struct {
 }
 
 // origin finds a run to fork: with the server, or else in the store, which may have it
-// from somewhere else.
+// from a bundle. A bundle is imported first.
 func (c *connection) origin(ctx context.Context, id, storeDir string) (*origin, error) {
-	l, err := c.locate(ctx, id, storeDir)
-	var unknown *unknownRunError
-	if errors.As(err, &unknown) {
-		k, kept := c.archived(ctx, id, storeDir)
-		if kept != nil || k == nil {
-			return nil, errors.Join(err, kept)
-		}
-		e, err := k.evidence(ctx, false)
+	if bundle.Is(id) {
+		s, err := store.OpenFolder(storeDir)
 		if err != nil {
 			return nil, err
 		}
-		s, err := existingStore(storeDir)
-		return &origin{record: e.Trace.Record, head: e.Trace.Head, id: e.Trace.ID, dir: storeDir, store: s}, err
+		done, _, err := takeIn(ctx, id, s)
+		if err != nil {
+			return nil, err
+		}
+		id = done.Run.String()
+	}
+	l, err := c.locate(ctx, id, storeDir)
+	var unknown *unknownRunError
+	if errors.As(err, &unknown) {
+		return c.kept(ctx, id, storeDir, err)
 	}
 	if err != nil {
 		return nil, err
@@ -195,6 +206,23 @@ func (c *connection) origin(ctx context.Context, id, storeDir string) (*origin, 
 		return nil, err
 	}
 	return &origin{record: l.Record, head: account.End.Head, id: l.ID, dir: l.StoreDir, taskQueue: l.TaskQueue, store: s}, nil
+}
+
+// kept finds a run of which the store alone tells; unknown is what the server said of it.
+func (c *connection) kept(ctx context.Context, id, storeDir string, unknown error) (*origin, error) {
+	k, err := c.archived(ctx, id, storeDir)
+	if err != nil || k == nil {
+		return nil, cmp.Or(err, unknown)
+	}
+	s, err := existingStore(storeDir)
+	if err != nil {
+		return nil, err
+	}
+	account, err := k.follower().Read(ctx, func(follow.Event) {})
+	if err != nil {
+		return nil, err
+	}
+	return &origin{record: k.Record, head: account.End.Head, id: k.ID, dir: storeDir, store: s}, nil
 }
 
 // forked puts a fork on record, under an id of its own if none is given.

@@ -56,24 +56,15 @@ func runImport(ctx context.Context, a *app, file string, o importOptions) error 
 	if err != nil {
 		return err
 	}
-	b, err := bundle.Open(ctx, file, bundle.Limits{})
-	if err != nil {
-		return &codedError{exitUsage, err}
-	}
-	defer b.Close()
 	s, err := store.OpenFolder(dir)
 	if err != nil {
 		return err
 	}
-	done, err := bundle.Import(ctx, b, s)
-	var damaged *bundle.DamagedError
-	if errors.As(err, &damaged) {
-		return &codedError{exitUnverified, err}
-	}
+	done, keys, err := takeIn(ctx, file, s)
 	if err != nil {
 		return err
 	}
-	m := importedMessage{Imported: done, Store: dir, Absent: len(done.Absent), Keys: keysOf(b)}
+	m := importedMessage{Imported: done, Store: dir, Absent: len(done.Absent), Keys: keys}
 	if m.Same, err = namesakes(ctx, s, done); err != nil {
 		return err
 	}
@@ -87,6 +78,21 @@ func runImport(ctx context.Context, a *app, file string, o importOptions) error 
 	a.printer.Print(m)
 	a.saidAbsent(done.Absent)
 	return nil
+}
+
+// takeIn imports a bundle, and says which keys its signature names.
+func takeIn(ctx context.Context, file string, s store.Store) (*bundle.Imported, []string, error) {
+	b, err := bundle.Open(ctx, file, bundle.Limits{})
+	if err != nil {
+		return nil, nil, &codedError{exitUsage, err}
+	}
+	defer b.Close()
+	done, err := bundle.Import(ctx, b, s)
+	var damaged *bundle.DamagedError
+	if errors.As(err, &damaged) {
+		return nil, nil, &codedError{exitUnverified, err}
+	}
+	return done, keysOf(b), err
 }
 
 // keysOf are the ids of the keys that a bundle's signature names.

@@ -88,9 +88,21 @@ func (p *textPrinter) own(id string, o follow.Own) {
 	if words == "" {
 		return
 	}
-	style, glyph := p.dim, "="
-	if len(o.Edited)+len(o.Asserted) > 0 {
-		style, glyph = p.warn, "✎"
+	glyph := ownGlyph(o)
+	style := p.dim
+	if glyph == "✎" {
+		style = p.warn
 	}
 	p.mark(style, glyph, id, words, brief(o.Output, nil))
+}
+
+// ownGlyph stands for what ownWords say.
+func ownGlyph(o follow.Own) string {
+	switch {
+	case len(o.Edited)+len(o.Asserted) > 0:
+		return "✎"
+	case o.Anew != "":
+		return "↻"
+	}
+	return "="
 }

@@ -100,7 +100,7 @@ func (p *textPrinter) proposal(e follow.Proposal) {
 			if c.Decision == schemas.Refused {
 				p.line(p.warn, "⊘", c.ID, c.Action, "refused by "+gates(c.Refusals))
 			} else if words := ownWords(c.Own); words != "" {
-				p.line(unstyled, "=", c.ID, c.Action, words)
+				p.line(unstyled, ownGlyph(c.Own), c.ID, c.Action, words)
 			}
 		}
 		return

@@ -34,6 +34,10 @@ var mutations = []struct {
 		old: "if c.Decision == schemas.Refused {", new: "if c.Decision == schemas.Refused && c.Action == \"\" {",
 	},
 	{
+		name: "a call that a fork keeps carried out", file: "dispatch.go", history: "fork-edit", at: "1.3.judge#1", repl: "activity 1.2#1",
+		old: "if c.Kept != \"\" {", new: "if c.Kept == \"again\" {",
+	},
+	{
 		name: "a deferred call not judged", file: "dispatch.go", history: "deferred", at: "1.3.judge#1", repl: "activity 1.3#1",
 		old: "if c.Decision == schemas.Deferred {", new: "if c.Decision == \"\" {",
 	},

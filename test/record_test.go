@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"rlam/activities/executor"
+	"rlam/internal/change"
 	"rlam/internal/devserver"
 	"rlam/internal/scripted"
 	"rlam/test/lab"
@@ -78,6 +79,7 @@ func TestRecordHistories(t *testing.T) {
 		_, h := lab.New(t).Study("../examples/mgh09/study.yaml", nil)
 		keep(t, "mgh09", h)
 	})
+	t.Run("fork", recordForks)
 	t.Run("reused", func(t *testing.T) {
 		t.Parallel()
 		l := lab.New(t, executor.Typed("lab.measure", measure))
@@ -98,6 +100,18 @@ func TestRecordHistories(t *testing.T) {
 	t.Run("lost", recordLost)
 	t.Run("failed", recordFailed)
 	t.Run("terminated", recordTerminated)
+}
+
+// recordForks forks a run: where its planner is asked anew, and where a person changed a
+// call, so that others of its step are kept.
+func recordForks(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, executor.Typed("lab.measure", measure))
+	_, origin := l.Study("studies/study.yaml", script("deferred"))
+	keep(t, "fork-live", l.Fork(origin, host.ForkOptions{At: 2}))
+	edit := change.Edit{Call: "a", Part: change.Params, Pointer: "/x", Value: json.RawMessage("1")}
+	keep(t, "fork-edit", l.Fork(origin, host.ForkOptions{Changes: change.Changes{Edits: []change.Edit{edit}}}))
+	keep(t, "fork-recorded", l.Fork(origin, host.ForkOptions{At: 1, Recorded: true}))
 }
 
 // recordFallback asks a model that is down, and then its fallback; or has none.

@@ -171,6 +171,31 @@ func (l *Lab) Study(study string, set map[string]string) (workflows.StudyResult,
 	return result, h
 }
 
+// Fork forks the run of a history, and runs the fork to its end.
+func (l *Lab) Fork(origin *historypb.History, o host.ForkOptions) *historypb.History {
+	l.T.Helper()
+	ctx, cancel := context.WithTimeout(l.T.Context(), Limit)
+	defer cancel()
+	ended, sealed, err := host.Sealed(origin.Events[len(origin.Events)-1])
+	if err != nil || !sealed {
+		l.T.Fatalf("the run to be forked left no seal (%v)", err)
+	}
+	record := RunOf(l.T, origin)
+	o.Head, o.ID = ended.Head, "fork-"+canon.Sum([]byte(l.Dir+time.Now().String())).Short()
+	fork, err := host.Fork(ctx, l.Host.Store, record, o)
+	if err != nil {
+		l.T.Fatal(err)
+	}
+	run, err := host.LaunchFork(ctx, l.Client, fork, host.LaunchOptions{TaskQueue: l.Host.TaskQueue, StoreDir: l.Dir, SearchAttributes: true})
+	if err == nil {
+		err = run.Get(ctx, nil)
+	}
+	if err != nil {
+		l.T.Fatalf("forking %s: %v", record, err)
+	}
+	return l.History(run.GetID(), run.GetRunID())
+}
+
 // History reads a run's events.
 func (l *Lab) History(id, runID string) *historypb.History {
 	l.T.Helper()

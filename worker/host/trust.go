@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"rlam/internal/canon"
+	"rlam/internal/record"
 	"rlam/internal/store"
 	"rlam/provenance/bundle"
 )
@@ -33,4 +35,21 @@ func CheckTrust(ctx context.Context, s store.Store, run ListedRun, t Trust) erro
 		return err
 	}
 	return &UntrustedError{ID: run.Record.ID}
+}
+
+// CheckLineageTrust is [CheckTrust] of a run and of all that it continues, by its newest
+// record: a fork executes what the run it was forked from pins.
+func CheckLineageTrust(ctx context.Context, s store.Store, head canon.Digest, t Trust) error {
+	links, err := record.Lineage(ctx, s, head)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if run, is := l.Record.(*record.Run); is {
+			if err := CheckTrust(ctx, s, ListedRun{Digest: l.Digest, Record: run}, t); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
