@@ -91,7 +91,7 @@ func round(t *testing.T, b *chromium.Browser, path string, before map[string]tim
 		b.Visit(path)
 		b.Wait(`"ready" in document.documentElement.dataset`)
 	})
-	b.Eval(`new Promise((done) => requestIdleCallback(() => done(true)))`)
+	b.Wait(`closedDrawings.size === 2`)
 	for _, act := range acts {
 		measure(act.name, actLimit, func() {
 			b.Eval(act.code + `; new Promise((done) => requestAnimationFrame(() => setTimeout(done)))`)

@@ -43,10 +43,21 @@ function graphStyle() {
   ];
 }
 
+// The drawings in which nothing is open are computed while nobody waits for them, and kept:
+// start.js.
+const closedDrawings = new Map();
+
+function laidOut(view) {
+  if (opened.size === 0 && closedDrawings.has(view)) return closedDrawings.get(view);
+  const picture = drawing(view);
+  const parents = place(picture);
+  if (opened.size === 0) closedDrawings.set(view, { picture, parents });
+  return { picture, parents };
+}
+
 // draw lays out anew what is open. What was just opened, keep, is in view.
 function draw(keep) {
-  const picture = drawing(shownView);
-  const parents = place(picture);
+  const { picture, parents } = laidOut(shownView);
   const elements = [
     ...parents.map((p) => ({ group: "nodes", data: p })),
     ...picture.nodes.map((n) => ({ group: "nodes", data: n.parent ? n : { ...n, parent: undefined }, position: { x: n.x, y: n.y } })),

@@ -63,8 +63,6 @@ function follow() {
 }
 addEventListener("hashchange", follow);
 follow();
-// The graph's first drawing is computed while nobody waits for it: code that has never run
-// is slow.
-(window.requestIdleCallback || setTimeout)(() => place(drawing("data")));
+for (const view of ["data", "process"]) (window.requestIdleCallback || setTimeout)(() => laidOut(view));
 addEventListener("beforeprint", () => openAll(true, Infinity));
 document.documentElement.dataset.ready = "";
