@@ -70,9 +70,8 @@ codes are those of run.`,
 	addChangeFlags(c, &o.changes)
 	f.StringVar(&o.planner, "planner", "live", "live: the planner is asked from there on; recorded: the steps on `RECORD` are gone through once more")
 	f.StringVar(&o.id, "id", "", "the fork's `ID`; one is made from the run's by default")
-	f.BoolVar(&o.trust, "trust", false, "of an imported run: execute what its bundle says")
+	f.BoolVar(&o.trust, "trust", false, "of an imported run: run the programs that its bundle names")
 	f.StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
-	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	o.carry.addFlags(c)
 	return c
 }
