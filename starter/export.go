@@ -40,6 +40,7 @@ var exportFormats = []exportFormat{
 	bundleFormat,
 	traceFormat,
 	historyFormat,
+	htmlFormat,
 	provFormat,
 	svgFormat,
 	dotFormat,

@@ -12,6 +12,7 @@ import (
 	"rlam/provenance/attest"
 	"rlam/provenance/bundle"
 	"rlam/provenance/export"
+	"rlam/provenance/export/page"
 	"rlam/provenance/export/trace"
 	"rlam/schemas"
 	"rlam/worker/host"
@@ -48,11 +49,16 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 			return trace.Write(w, run, nil)
 		}}},
 	}
+	shown := page.Options{}
+	b.Extras = append(b.Extras, bundle.Extra{Path: "run.html", MediaType: "text/html", Write: func(ctx context.Context, w io.Writer, run *export.Run) error {
+		return page.Write(ctx, w, run, shown)
+	}})
 	if !o.bundle.unsigned {
 		key, err := o.app.signingKey(o.bundle.key)
 		if err != nil {
 			return err
 		}
+		shown.Signature = &page.Signature{KeyID: key.Public().ID.String()}
 		b.CheckSignature = attest.Commands(key.Public().Type)
 		b.Sign = func(ctx context.Context, tagManifest []byte, run *export.Run, withheld int) (map[string][]byte, error) {
 			facts, err := attest.FactsOf(run, withheld, "rlam "+host.Version)

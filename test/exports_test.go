@@ -73,6 +73,7 @@ func TestExports(t *testing.T) {
 		{"prov", writeProv, checkProv},
 		{"svg", writeSVG, checkSVG},
 		{"dot", writeDOT, checkDOT},
+		{"html", writeHTML, checkHTML},
 	} {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
