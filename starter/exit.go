@@ -64,6 +64,7 @@ func exitCode(ctx context.Context, err error) int {
 	var taken *host.TakenError
 	var unknown *unknownRunError
 	var foreign *foreignError
+	var untrusted *host.UntrustedError
 	switch {
 	case err == nil:
 		return exitDone
@@ -71,7 +72,7 @@ func exitCode(ctx context.Context, err error) int {
 		return coded.code
 	case errors.Is(context.Cause(ctx), errInterrupted):
 		return exitInterrupted
-	case errors.As(err, &problems), errors.As(err, &taken), errors.As(err, &foreign):
+	case errors.As(err, &problems), errors.As(err, &taken), errors.As(err, &foreign), errors.As(err, &untrusted):
 		return exitUsage
 	case errors.As(err, &unknown), errors.Is(err, devserver.ErrNotRunning):
 		return exitNotFound

@@ -108,9 +108,6 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 		return err
 	}
 	fork.Head = origin.head
-	if err := host.CheckLineageTrust(ctx, origin.store, fork.Head, host.Trust{Bundles: o.trust}); err != nil {
-		return refusal(err)
-	}
 	if o.carry.taskQueue == "" && !o.carry.noWorker && foreign(origin.taskQueue, origin.dir) {
 		o.carry.taskQueue = origin.taskQueue // what carries its actions out is there alone
 	}
@@ -156,11 +153,10 @@ func (o *forkOptions) read() (host.ForkOptions, error) {
 func refusal(err error) error {
 	var argument *change.Error
 	var impossible *host.ChangeError
-	var untrusted *host.UntrustedError
 	switch {
 	case errors.As(err, &impossible) && impossible.Refused:
 		return &codedError{exitRefused, err}
-	case errors.As(err, &argument), errors.As(err, &impossible), errors.As(err, &untrusted):
+	case errors.As(err, &argument), errors.As(err, &impossible):
 		return &codedError{exitUsage, err}
 	}
 	return err
