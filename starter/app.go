@@ -82,6 +82,7 @@ func (a *app) root() *cobra.Command {
 		newRunCommand(a),
 		newResumeCommand(a),
 		newForkCommand(a),
+		newResetCommand(a),
 		newShowCommand(a),
 		newResultCommand(a),
 		newCancelCommand(a),

@@ -108,6 +108,8 @@ func (p *textPrinter) Print(m message) {
 		p.diff(m.Diff)
 	case auditMessage:
 		p.audit(m)
+	case resetMessage:
+		p.rewound(m)
 	case reproducedMessage:
 		p.reproduced(m)
 	case importedMessage:
