@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 )
 
 // handle is an artifact's name as it stands in a value, and where.
@@ -38,7 +39,7 @@ func handlesIn(raw json.RawMessage) []handle {
 			}
 		case map[string]any:
 			for key, x := range v {
-				walk(at+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key), x)
+				walk(at+"/"+jsonpointer.Escape(key), x)
 			}
 		}
 	}

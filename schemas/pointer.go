@@ -11,15 +11,11 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
-)
-
-var (
-	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+	"rlam/internal/jsonpointer"
 )
 
 // join is the JSON pointer (RFC 6901) of a member of what pointer names.
-func join(pointer, name string) string { return pointer + "/" + escapePointer.Replace(name) }
+func join(pointer, name string) string { return pointer + "/" + jsonpointer.Escape(name) }
 
 func joinIndex(pointer string, i int) string { return pointer + "/" + strconv.Itoa(i) }
 
@@ -33,7 +29,7 @@ func tokens(pointer string) ([]string, error) {
 	}
 	parts := strings.Split(pointer[1:], "/")
 	for i, p := range parts {
-		parts[i] = unescapePointer.Replace(p)
+		parts[i] = jsonpointer.Unescape(p)
 	}
 	return parts, nil
 }

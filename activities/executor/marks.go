@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"rlam/internal/jsonpointer"
 )
 
 // maxApplicable bounds how many schemas are looked at for one place of a value.
@@ -165,7 +167,7 @@ func (m marks) resolve(ref string) any {
 		if !ok {
 			return nil
 		}
-		at = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(name)]
+		at = object[jsonpointer.Unescape(name)]
 	}
 	return at
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/template"
 
+	"rlam/internal/jsonpointer"
 	"rlam/schemas"
 )
 
@@ -112,5 +113,5 @@ func oneLine(raw json.RawMessage) (string, error) {
 
 // escape spells a name inside a JSON pointer (RFC 6901).
 func escape(name string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return jsonpointer.Escape(name)
 }

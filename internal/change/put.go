@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 )
 
 // NoPlaceError says that a document has no such place.
@@ -44,15 +45,11 @@ func Put(doc json.RawMessage, pointer string, value json.RawMessage, add bool) (
 	return canon.Encode(v)
 }
 
-var unescape = strings.NewReplacer("~1", "/", "~0", "~")
-
-var escape = strings.NewReplacer("~", "~0", "/", "~1")
-
 func put(at any, path string, tokens []string, v any, add bool) (any, error) {
 	if len(tokens) == 0 {
 		return v, nil
 	}
-	token := unescape.Replace(tokens[0])
+	token := jsonpointer.Unescape(tokens[0])
 	here := path + "/" + tokens[0]
 	switch node := at.(type) {
 	case map[string]any:
@@ -60,7 +57,7 @@ func put(at any, path string, tokens []string, v any, add bool) (any, error) {
 		if !is && !(add && len(tokens) == 1) {
 			e := &NoPlaceError{Pointer: here, Have: []string{}}
 			for _, name := range slices.Sorted(maps.Keys(node)) {
-				e.Have = append(e.Have, path+"/"+escape.Replace(name))
+				e.Have = append(e.Have, path+"/"+jsonpointer.Escape(name))
 			}
 			return nil, e
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 	"rlam/schemas"
 )
 
@@ -127,7 +128,7 @@ func (w *walker) walk(pointer string, schema, value any) error {
 	}
 	var errs []error
 	for _, name := range sorted(object) {
-		errs = append(errs, w.walk(pointer+"/"+escape(name), properties[name], object[name]))
+		errs = append(errs, w.walk(pointer+"/"+jsonpointer.Escape(name), properties[name], object[name]))
 	}
 	return errors.Join(errs...)
 }
@@ -157,7 +158,7 @@ func (w *walker) properties(schema any) map[string]any {
 		at := w.root
 		for name := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 			object, _ := at.(map[string]any)
-			at = object[unescape(name)]
+			at = object[jsonpointer.Unescape(name)]
 		}
 		s, _ = at.(map[string]any)
 	}
@@ -210,13 +211,5 @@ func (s *sample) add(form *strings.Builder, value any) error {
 	}
 	return nil
 }
-
-var (
-	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
-)
-
-func escape(name string) string   { return escaper.Replace(name) }
-func unescape(name string) string { return unescaper.Replace(name) }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

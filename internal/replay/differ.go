@@ -7,10 +7,11 @@ import (
 	"reflect"
 	"slices"
 	"sort"
-	"strings"
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+
+	"rlam/internal/jsonpointer"
 )
 
 // differPayload compares two payloads as JSON without previews, else as bytes.
@@ -47,7 +48,7 @@ func differJSON(at string, a, b any) (field, x, y string, differ bool) {
 			}
 			va, inA := a[name]
 			vb, inB := b[name]
-			p := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+			p := at + "/" + jsonpointer.Escape(name)
 			if inA != inB {
 				return p, show(va, inA), show(vb, inB), true
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 	"rlam/internal/record"
 	"rlam/schemas"
 )
@@ -285,7 +286,7 @@ func without(v any, path []string) (left, taken any, err error) {
 	if len(path) == 0 {
 		return nil, v, nil
 	}
-	token := strings.NewReplacer("~1", "/", "~0", "~").Replace(path[0])
+	token := jsonpointer.Unescape(path[0])
 	switch v := v.(type) {
 	case map[string]any:
 		if _, there := v[token]; !there {

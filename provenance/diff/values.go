@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"rlam/internal/jsonpointer"
 )
 
 // shown bounds how much of a value a difference shows, in bytes.
@@ -54,7 +56,7 @@ func walk(out *[]value, at string, a, b any) {
 			names := maps.Clone(x)
 			maps.Copy(names, y)
 			for _, name := range slices.Sorted(maps.Keys(names)) {
-				walk(out, at+"/"+escaper.Replace(name), member(x, name), member(y, name))
+				walk(out, at+"/"+jsonpointer.Escape(name), member(x, name), member(y, name))
 			}
 			return
 		}
@@ -87,11 +89,6 @@ func walk(out *[]value, at string, a, b any) {
 		*out = append(*out, value{at: at, a: show(a), b: show(b)})
 	}
 }
-
-var (
-	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
-)
 
 func member(m map[string]any, name string) any {
 	if v, ok := m[name]; ok {
@@ -177,7 +174,7 @@ func lookUp(v any, pointer string) any {
 	for name := range strings.SplitSeq(pointer[1:], "/") {
 		switch x := v.(type) {
 		case map[string]any:
-			v = member(x, unescaper.Replace(name))
+			v = member(x, jsonpointer.Unescape(name))
 		case []any:
 			i, err := strconv.Atoi(name)
 			if err != nil || i < 0 || i >= len(x) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rlam/internal/jsonpointer"
 )
 
 // covers says whether a JSON pointer names the value that another names, or one around it.
@@ -36,7 +38,7 @@ func at(raw json.RawMessage, pointer string) (json.RawMessage, bool) {
 		if !ok {
 			break
 		}
-		v, ok = member(v, strings.NewReplacer("~1", "/", "~0", "~").Replace(part))
+		v, ok = member(v, jsonpointer.Unescape(part))
 	}
 	if !ok {
 		return nil, false
@@ -77,7 +79,7 @@ func typed(raw json.RawMessage, pointer string, covered []string) []Typed {
 		case map[string]any:
 			if inside || !within {
 				for _, name := range slices.Sorted(maps.Keys(v)) {
-					walk(at+"/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name), v[name])
+					walk(at+"/"+jsonpointer.Escape(name), v[name])
 				}
 				return
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rlam/internal/jsonpointer"
 	"rlam/provenance/graph"
 )
 
@@ -164,7 +165,7 @@ func (r *Run) members(n *graph.Node) []string {
 	o, _ := v.(map[string]any)
 	var names []string
 	for name := range o {
-		names = append(names, strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+		names = append(names, jsonpointer.Escape(name))
 	}
 	return names
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 	"rlam/internal/record"
 	"rlam/internal/repeatability"
 	"rlam/internal/store"
@@ -278,7 +279,7 @@ func number(raw json.RawMessage, pointer string) (float64, bool) {
 		if !ok {
 			return 0, false
 		}
-		v = object[unescaper.Replace(token)]
+		v = object[jsonpointer.Unescape(token)]
 	}
 	n, ok := v.(float64)
 	return n, ok

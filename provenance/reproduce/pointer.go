@@ -6,11 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-)
 
-var (
-	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
-	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
+	"rlam/internal/jsonpointer"
 )
 
 // findIn is where a text stands in a value; of several places the first, by sorted keys.
@@ -27,7 +24,7 @@ func findIn(v any, text string) (pointer string, found bool) {
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			if pointer, found = findIn(v[key], text); found {
-				return "/" + escaper.Replace(key) + pointer, true
+				return "/" + jsonpointer.Escape(key) + pointer, true
 			}
 		}
 	}
@@ -46,7 +43,7 @@ func put(v any, pointer string, with any) (any, error) {
 	var err error
 	switch v := v.(type) {
 	case map[string]any:
-		key := unescaper.Replace(token)
+		key := jsonpointer.Unescape(token)
 		old, ok := v[key]
 		if !ok {
 			return nil, fmt.Errorf("there is no member %q", key)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"rlam/internal/jsonpointer"
 )
 
 // replace puts v at a path ("limits/steps" or "/limits/steps") of a JSON document and
@@ -17,13 +19,11 @@ func replace(doc any, pointer string, v any) (any, error) {
 	return put(doc, strings.Split(pointer, "/"), v)
 }
 
-var unescape = strings.NewReplacer("~1", "/", "~0", "~")
-
 func put(at any, tokens []string, v any) (any, error) {
 	if len(tokens) == 0 {
 		return v, nil
 	}
-	token := unescape.Replace(tokens[0])
+	token := jsonpointer.Unescape(tokens[0])
 	switch node := at.(type) {
 	case nil:
 		child, err := put(nil, tokens[1:], v)

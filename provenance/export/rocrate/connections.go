@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"rlam/internal/jsonpointer"
 	graphs "rlam/provenance/graph"
 )
 
@@ -53,7 +54,7 @@ func (c *crate) connect(at entity, n *graphs.Node, side string) {
 // token is the first member that a JSON pointer names, as it is spelled in the value.
 func token(pointer string) string {
 	first, _, _ := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(first)
+	return jsonpointer.Unescape(first)
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/jsonpointer"
 	"rlam/provenance/export"
 	graphs "rlam/provenance/graph"
 )
@@ -190,7 +191,7 @@ func (c *crate) namedIn(n *graphs.Node, at string, v any) []ref {
 }
 
 // escape spells a member's name in a JSON pointer.
-func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
+func escape(name string) string { return jsonpointer.Escape(name) }
 
 // named is the file whose handle s is, where it stands at a place of a node's value. Which
 // of several artifacts with the same bytes is meant, the graph's data edges say.
