@@ -13,6 +13,8 @@ import (
 	"rlam/provenance/bundle"
 	"rlam/provenance/export"
 	"rlam/provenance/export/page"
+	"rlam/provenance/export/prov"
+	"rlam/provenance/export/svg"
 	"rlam/provenance/export/trace"
 	"rlam/schemas"
 	"rlam/worker/host"
@@ -38,6 +40,18 @@ var bundleFormat = exportFormat{
 	write: writeBundle,
 }
 
+// retellings are the files of a bundle that tell its run in forms that other programs, and
+// people without any, read.
+var retellings = []bundle.Extra{
+	{Path: "trace.json", About: "the run as a graph, in our own form", MediaType: "application/json", Write: func(_ context.Context, w io.Writer, run *export.Run) error {
+		return trace.Write(w, run, nil)
+	}},
+	{Path: "prov.json", About: "the run as W3C PROV", MediaType: "application/json", Write: prov.Write},
+	{Path: "run.svg", About: "a drawing of the run", MediaType: "image/svg+xml", Write: func(ctx context.Context, w io.Writer, run *export.Run) error {
+		return svg.Write(ctx, w, run, svg.Options{})
+	}},
+}
+
 func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions) error {
 	max, err := schemas.ParseSize(o.bundle.maxSize)
 	if err != nil {
@@ -45,14 +59,13 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 	}
 	b := bundle.Options{
 		MaxSize: int64(max), Withhold: o.bundle.withhold, Engine: "rlam " + host.Version, Retell: retell, Describe: describeBundle,
-		Extras: []bundle.Extra{{Path: "trace.json", MediaType: "application/json", Write: func(_ context.Context, w io.Writer, run *export.Run) error {
-			return trace.Write(w, run, nil)
-		}}},
 	}
-	shown := page.Options{}
-	b.Extras = append(b.Extras, bundle.Extra{Path: "run.html", MediaType: "text/html", Write: func(ctx context.Context, w io.Writer, run *export.Run) error {
-		return page.Write(ctx, w, run, shown)
-	}})
+	var shown page.Options
+	b.Extras = append(b.Extras, retellings...)
+	b.Extras = append(b.Extras, bundle.Extra{
+		Path: "run.html", About: "the run as a page to look at, offline", MediaType: "text/html",
+		Write: func(ctx context.Context, w io.Writer, run *export.Run) error { return page.Write(ctx, w, run, shown) },
+	})
 	if !o.bundle.unsigned {
 		key, err := o.app.signingKey(o.bundle.key)
 		if err != nil {

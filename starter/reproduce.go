@@ -14,6 +14,7 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/record"
 	"rlam/internal/store"
+	"rlam/provenance/bundle"
 	"rlam/provenance/reproduce"
 	"rlam/schemas"
 	"rlam/starter/follow"
@@ -29,6 +30,7 @@ type reproduceOptions struct {
 	environment string
 	id          string
 	report      string
+	trust       bool
 }
 
 // What --environment asks for.
@@ -41,7 +43,7 @@ const (
 func newReproduceCommand(a *app) *cobra.Command {
 	var o reproduceOptions
 	c := &cobra.Command{
-		Use: "reproduce RUN", Short: "Execute a run's recorded calls again, without the model, and compare",
+		Use: "reproduce RUN|FILE", Short: "Execute a run's recorded calls again, without the model, and compare",
 		Long: `Execute the recorded calls of a run again, without its model, and compare what comes
 of them with the record. It is a run of its own: it survives crashes, resume goes
 on with it, and everything is on record.
@@ -61,6 +63,10 @@ A call is confirmed; within tolerance; refuted; has drifted inputs, if a call be
 it gave it others and its outcome is another one; or is not re-executable, with the
 reason. Actions that change the world outside are left out unless --only names them.
 
+FILE is a bundle, which is imported first. What an imported run's bundle says is to be
+executed is executed only with --trust, or where --actions has an action of your own for
+each call.
+
 The exit code is 12 if a call is refuted or has drifted inputs.`,
 		Example: `  starter reproduce @last
   starter reproduce @last --only fit.nonlinear --environment require
@@ -75,6 +81,7 @@ The exit code is 12 if a call is refuted or has drifted inputs.`,
 	f.StringArrayVar(&o.actions, "actions", nil, "`DIR` of action files to execute instead of what the run pins, where they have the same formal schema (repeatable)")
 	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require lets such an execution decide nothing")
 	f.StringVar(&o.id, "id", "", "the reproduction's `ID`; one is made from the run's by default")
+	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	f.StringVar(&o.report, "report", "", "compare with this earlier `REPRODUCTION` of the run, and execute nothing")
 	return c
 }
@@ -105,6 +112,12 @@ func (o *reproduceOptions) check() error {
 func runReproduce(ctx context.Context, a *app, id string, o reproduceOptions) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	if o.report == "" && bundle.Is(id) {
+		var err error
+		if id, err = a.takenIn(ctx, id, o.store); err != nil {
+			return err
+		}
 	}
 	origin, err := a.gather(ctx, id, gatherOptions{store: o.store})
 	if err != nil {
@@ -169,15 +182,19 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	if err != nil {
 		return "", err
 	}
+	s, err := existingStore(dir)
+	if err != nil {
+		return "", err
+	}
+	trust := host.Trust{Bundles: o.trust, Own: allOwn(planned, own)}
+	if err := host.CheckLineageTrust(ctx, s, origin.Trace.Head, trust); err != nil {
+		return "", refusal(err)
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer c.close()
-	s, err := existingStore(dir)
-	if err != nil {
-		return "", err
-	}
 	launch := host.LaunchOptions{ID: o.id, TaskQueue: host.DefaultTaskQueue(dir), StoreDir: dir, SearchAttributes: c.searchAttributes(ctx)}
 	h, err := c.startWorker(launch.TaskQueue, dir, 0)
 	if err != nil {
@@ -204,6 +221,33 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 		a.words.Print(e)
 	})
 	return run.GetID(), err
+}
+
+// takenIn imports the run in a bundle, and returns the name by which the store has it.
+func (a *app) takenIn(ctx context.Context, file, storeFlag string) (string, error) {
+	dir, err := a.storeDir(storeFlag)
+	if err != nil {
+		return "", err
+	}
+	s, err := store.OpenFolder(dir)
+	if err != nil {
+		return "", err
+	}
+	done, _, err := takeIn(ctx, file, s)
+	if err != nil {
+		return "", err
+	}
+	return done.Run.String(), nil
+}
+
+// allOwn says whether every call that is executed again is carried out by an action of the
+// caller's own.
+func allOwn(p *reproduce.Planned, own map[string]*schemas.Bound) bool {
+	left := map[string]bool{}
+	for _, l := range p.Left {
+		left[l.Call] = true
+	}
+	return !slices.ContainsFunc(p.Calls, func(c *reproduce.Call) bool { return !left[c.ID] && own[c.Action] == nil })
 }
 
 // launchReproduction starts it, under an id made of the origin's if none was given.

@@ -18,6 +18,9 @@
 //	<run>/data/histories/          <Temporal run ID>.pb and .json
 //	<run>/data/journal/            what was about to be executed, and what came of it
 //	<run>/data/redacted/           what is left of contents that were withheld in part
+//	<run>/data/ro-crate-metadata.json
+//	                               what each file is, by [Options].Describe
+//	<run>/data/trace.json, …       the run told again, by [Options].Extras
 //
 // The same run gives the same bytes: files are sorted by name, and the only times are the
 // run's own. A run's secret, which salts its contents, is in no bundle, so that a content

@@ -18,6 +18,7 @@ func (p *packing) readme() error {
 	err := readmeTemplate.Execute(&b, map[string]any{
 		"Run": p.index.Run, "Engine": p.o.Engine, "Absent": p.index.Absent, "Withheld": p.countWithheld(),
 		"Folder": p.top, "Signature": strings.Join(p.o.CheckSignature, "\n"), "Redacted": len(p.with.redacted) > 0,
+		"Extras": p.o.Extras, "Crate": p.o.Describe != nil,
 	})
 	if err != nil {
 		return err

@@ -50,6 +50,7 @@ type Options struct {
 // Extra is a file that is made of the run.
 type Extra struct {
 	Path      string // below data/
+	About     string // a few words for who reads the README
 	MediaType string
 	Write     func(ctx context.Context, w io.Writer, run *export.Run) error
 }

@@ -128,7 +128,7 @@ func (c *chaining) load(d canon.Digest) (any, error) {
 		record.KindRun: &record.Run{}, record.KindProposal: &record.Proposal{}, record.KindStep: &record.Step{}, record.KindSeal: &record.Seal{},
 	}[kind]
 	if rec == nil {
-		c.newer = append(c.newer, fmt.Sprintf("record %s is of the kind %q", d, kind))
+		c.newer, c.strange = append(c.newer, fmt.Sprintf("record %s is of the kind %q", d, kind)), true
 		return nil, nil
 	}
 	if _, err := record.Decode(b, rec); err != nil {

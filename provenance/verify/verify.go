@@ -196,7 +196,7 @@ func Verify(ctx context.Context, in Input, report func(Check)) (Verdict, error) 
 			return Verdict{}, err
 		}
 		if c.Name != "" {
-			v.report(c)
+			v.report(v.unsaid(c))
 		}
 	}
 	v.conclude()
@@ -224,6 +224,7 @@ type verification struct {
 	trusted string // the key that the caller trusts and that signed
 	signer  string // else the key that signed
 	skew    bool
+	strange bool // records are of kinds that this version doesn't know
 	verdict Verdict
 }
 
@@ -238,6 +239,22 @@ func (v *verification) weigh(c Check) {
 	case c.State == Skew:
 		v.skew = true
 	}
+}
+
+// unsaid takes back what a check that rests on the records found, where some of them are of
+// kinds that this version doesn't know: what those say, and what they name, may well be what
+// is missed. It stays in the notes. Such a bundle is never verified either.
+func (v *verification) unsaid(c Check) Check {
+	rests := c.Name == Contents || c.Name == Trace || c.Name == Gates || c.Name == Replay
+	if !v.strange || !rests || c.State != Failed {
+		return c
+	}
+	c.State, c.Says = Skew, "a newer version wrote records that this one doesn't know, so it can't say whether this is as it should be"
+	for _, f := range c.Faults {
+		c.Notes = append(c.Notes, f.String())
+	}
+	c.Faults = nil
+	return c
 }
 
 // conclude says what it all comes to.
