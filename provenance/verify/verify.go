@@ -223,12 +223,18 @@ type verification struct {
 
 	trusted string // the key that the caller trusts and that signed
 	signer  string // else the key that signed
+	failed  int    // checks
 	skew    bool
 	verdict Verdict
+
+	stranger bool // the bundle is signed as it should be, and by none of those that the caller trusts
 }
 
 // weigh takes a check into the verdict.
 func (v *verification) weigh(c Check) {
+	if c.State == Failed {
+		v.failed++
+	}
 	switch {
 	case c.State == Failed && v.verdict.Result != Refuted:
 		v.verdict.Result, v.verdict.Check = Refuted, c.Name
@@ -244,6 +250,8 @@ func (v *verification) weigh(c Check) {
 func (v *verification) conclude() {
 	d := &v.verdict
 	switch {
+	case d.Result == Refuted && v.stranger && v.failed == 1:
+		d.Says = "None of the keys that you trust signed this. Nothing in it contradicts anything else."
 	case d.Result == Refuted:
 		d.Says = "This is not what was recorded, or not all of it."
 	case v.skew:
