@@ -110,7 +110,7 @@ func (a *app) saidAbsent(absent []bundle.Absent) {
 		case n == 1:
 			a.notef("Not in the bundle: %s: %s.", first, why.Text())
 		case n > 1:
-			a.notef("Not in the bundle: %s and %d more: %s.", first, n-1, why.Text())
+			a.notef("Not in the bundle: %s and %d more (%s).", first, n-1, why)
 		}
 	}
 }
