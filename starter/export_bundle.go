@@ -78,6 +78,9 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 		return err
 	}
 	o.app.saidAbsent(written.Absent)
+	if e.Trace.Status == "open" {
+		o.app.notef("Run %q has not ended: the bundle has what it did so far.", e.Trace.ID)
+	}
 	return nil
 }
 

@@ -265,6 +265,9 @@ func (v *verification) conclude() {
 	default:
 		d.Says = "Nothing in it contradicts anything else. It is not signed: anybody may have made it."
 	}
+	if v.in.Claims.Status == "open" {
+		d.Says += " The run had not ended when this was written."
+	}
 }
 
 // outcome is a check with its faults, and says for both cases.
