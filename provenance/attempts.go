@@ -90,7 +90,7 @@ func (b *builder) unclosed(c *call, a *attempt, n int) {
 	case reused != nil:
 		x, err = record.LoadAnswer(b.ctx, b.e.Store, reused.Answer)
 		if err != nil {
-			b.find(ContentMissing, a.node.ID, a.told.Closed, "%v", err)
+			b.lacks(a.node.ID, a.told.Closed, err)
 		}
 	case n > 0:
 		var o journal.Outcome
@@ -249,7 +249,7 @@ func (b *builder) handles(n *graph.Node, taken map[string]bool, referred []strin
 	var raw json.RawMessage
 	if err := record.OpenContent(b.ctx, b.e.Store, n.Digest, &raw); err != nil {
 		if n.Origin.IsZero() {
-			b.find(ContentMissing, n.ID, 0, "%v", err)
+			b.lacks(n.ID, 0, err)
 		}
 		return
 	}

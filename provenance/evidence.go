@@ -9,6 +9,7 @@ package provenance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -224,6 +225,14 @@ type pending struct {
 	use    record.Use
 	branch string
 	call   *call // nil of a result
+}
+
+// lacks finds that a content that a record names can't be read. What was left out on
+// purpose contradicts nothing: its digest is what history and records agree on.
+func (b *builder) lacks(subject string, event int64, err error) {
+	if !errors.Is(err, ErrWithheld) {
+		b.find(ContentMissing, subject, event, "%v", err)
+	}
 }
 
 func (b *builder) find(name, subject string, event int64, format string, args ...any) {

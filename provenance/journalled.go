@@ -240,7 +240,7 @@ func (b *builder) kept(n *graph.Node) bool {
 	}
 	var detail json.RawMessage
 	if err := record.OpenContent(b.ctx, b.e.Store, n.Failure.Detail, &detail); err != nil {
-		b.find(ContentMissing, n.ID, 0, "the detail of its failure: %v", err)
+		b.lacks(n.ID, 0, fmt.Errorf("the detail of its failure: %w", err))
 		return false
 	}
 	return true

@@ -30,7 +30,7 @@ func (b *builder) open() {
 		b.t.Study = b.study
 	}
 	if err != nil {
-		b.find(ContentMissing, "run", 0, "the study: %v", err)
+		b.lacks("run", 0, fmt.Errorf("the study: %w", err))
 	}
 	first := b.g.Node("run:" + b.line[0].RunID)
 	b.g.Join(graph.AssociatedWith, first, b.acting("engine", run.Engine))
@@ -340,7 +340,7 @@ func (b *builder) action(spec canon.Digest) *schemas.Action {
 		err = json.Unmarshal(raw, a)
 	}
 	if err != nil {
-		b.find(ContentMissing, "run", 0, "the schema of an action: %v", err)
+		b.lacks("run", 0, fmt.Errorf("the schema of an action: %w", err))
 	}
 	b.actions[spec] = a
 	return a

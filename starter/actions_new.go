@@ -35,7 +35,8 @@ Look through the files before a study uses them: what a tool changes in the
 world, and whether calling it twice does harm, only you can say.`,
 		Example: `  starter actions new --from relax.py
   starter actions new --mcp "mcp-server-files /data" --out actions
-  starter actions new --mcp https://mcp.example.org/ --header 'Authorization: Bearer {secret.TOKEN}'`,
+  starter actions new --mcp https://mcp.example.org/ \
+    --header 'Authorization: Bearer {secret.TOKEN}'`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {

@@ -53,7 +53,8 @@ A seeded action gets the same seed each time, to see whether it is deterministic
 
 The exit code is 1 if more is declared than was seen, or if some of the executions
 failed; 14 if all did; 13 if a gate refused the parameters.`,
-		Example: `  starter actions run fit.nonlinear --params fit.yaml --input data=data.csv --times 5
+		Example: `  starter actions run fit.nonlinear --params fit.yaml \
+    --input data=data.csv --times 5
   starter actions run actions/relax.yaml --params params.json --times 10 --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runActionsRun(c.Context(), a, args[0], o) },

@@ -42,8 +42,8 @@ RUN is a run's id, or @last for the newest in the store.`
 const environmentHelp = `Environment:
   RLAM_HOME         what outlives a command; ~/.local/share/rlam by default
   RLAM_STORE        folder of records and artifacts; RLAM_HOME/store by default
-  RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; it is never recorded
-  RLAM_ALLOW_ADDRESS  HOST:PORT,... that actions may reach though no public address
+  RLAM_SECRET_NAME  what {secret.NAME} stands for in actions; never recorded
+  RLAM_ALLOW_ADDRESS  HOST:PORT,... that actions may reach, though not public
   RLAM_ISOLATION, RLAM_READABLE, RLAM_CPUS, RLAM_MEMORY
                     for the worker within, as worker --help tells
   OPENAI_API_KEY    key of the model server
@@ -76,6 +76,7 @@ func (a *app) root() *cobra.Command {
 		RunE:             func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", fmt.Sprintf(".FlagUsagesWrapped %d", defaultWidth)))
+	fitHelp(root)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, a line for each message")
 	root.AddCommand(

@@ -19,7 +19,7 @@ type auditOptions struct {
 func newAuditCommand(a *app) *cobra.Command {
 	var o auditOptions
 	c := &cobra.Command{
-		Use: "audit RUN|HISTORY", Short: "Check what is known of a run: history, records and journal against each other",
+		Use: "audit RUN|HISTORY", Short: "Hold history, records and journal of a run against each other",
 		Long: `Check what is known of a run: history, records and journal against each other.
 
 Each disagreement is a finding with a name. What happens in a run that met a crash
@@ -126,7 +126,7 @@ func (p *textPrinter) audit(m auditMessage) {
 		{"trace completeness", m.Metrics.Completeness},
 		{"failure visibility", m.Metrics.Visibility},
 	} {
-		p.printf("%-24s %.3f  %d of %d %s\n", row.name, row.metric.Score(), row.metric.Good, row.metric.Total, row.metric.Counted)
+		p.block(fmt.Sprintf("%-24s %.3f  ", row.name, row.metric.Score()), fmt.Sprintf("%d of %d %s", row.metric.Good, row.metric.Total, row.metric.Counted), unstyled)
 		for _, missing := range row.metric.Missing {
 			p.block("  "+p.bad.Render("✗")+" ", missing, unstyled)
 		}

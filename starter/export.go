@@ -69,7 +69,9 @@ func newExportCommand(a *app) *cobra.Command {
 	o := exportOptions{app: a}
 	var formats strings.Builder
 	for _, f := range exportFormats {
-		fmt.Fprintf(&formats, "\n  %-9s %-14s %s", f.name, f.suffix, f.about)
+		name := fmt.Sprintf("\n  %-8s %-13s ", f.name, f.suffix)
+		below := "\n" + strings.Repeat(" ", len(name)-1)
+		formats.WriteString(name + strings.Join(wrap(f.about, defaultWidth-len(below)), below))
 	}
 	c := &cobra.Command{
 		Use: "export RUN [-o FILE] [--format FORMAT]", Short: "Write a run to a file that others can read",

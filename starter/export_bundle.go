@@ -91,6 +91,9 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 		return err
 	}
 	o.app.saidAbsent(written.Absent)
+	if e.Trace.Status == "open" {
+		o.app.notef("Run %q has not ended: the bundle has what it did so far.", e.Trace.ID)
+	}
 	return nil
 }
 
@@ -123,7 +126,7 @@ func (a *app) saidAbsent(absent []bundle.Absent) {
 		case n == 1:
 			a.notef("Not in the bundle: %s: %s.", first, why.Text())
 		case n > 1:
-			a.notef("Not in the bundle: %s and %d more: %s.", first, n-1, why.Text())
+			a.notef("Not in the bundle: %s and %d more (%s).", first, n-1, why)
 		}
 	}
 }

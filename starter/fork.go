@@ -34,7 +34,7 @@ type forkOptions struct {
 func newForkCommand(a *app) *cobra.Command {
 	var o forkOptions
 	c := &cobra.Command{
-		Use: "fork RUN|FILE", Short: "Go on from any step of a run, with or without changes, as a new run",
+		Use: "fork RUN|FILE", Short: "Go on from any step of a run as a new run, changed or not",
 		Long: `Go on from any step of a run, with or without changes, as a new run.
 
 What the run did before that step is kept by digest: nothing of it is executed
@@ -46,7 +46,7 @@ keeps all of them, to go on with a run that has ended. --set changes a call of a
 step that has ended, and says by that where the fork begins:
 
   --set CALL/params/path=JSON   the call is judged and carried out with these
-                                parameters; the other calls of its step are kept,
+                                parameters; other calls of its step are kept,
                                 unless they follow it
   --set CALL/output/path=JSON   the call's output is what you say. Nothing is
                                 executed for it, and it is marked as yours
@@ -60,8 +60,9 @@ FILE is a bundle, which is imported first; --trust lets the programs run that it
 A change that is impossible is refused before anything starts. Output and exit
 codes are those of run.`,
 		Example: `  starter fork @last --at 3
-  starter fork mgh09-k7q2x --set '2.1/params/start={"b1":0.25,"b2":0.39,"b3":0.415,"b4":0.39}'
-  starter fork mgh09-k7q2x --at end --instruct 'Check the fit with Nelder-Mead as well.' --limits steps=40`,
+  starter fork mgh09-k7q2x --set 2.1/params/algorithm=levenberg-marquardt
+  starter fork mgh09-k7q2x --at end --limits steps=40 \
+    --instruct 'Check the fit with Nelder-Mead as well.'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runFork(c.Context(), a, args[0], o) },
 	}

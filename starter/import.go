@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -122,15 +123,14 @@ func namesakes(ctx context.Context, s store.Store, done *bundle.Imported) (int, 
 
 // imported writes what was taken in.
 func (p *textPrinter) imported(m importedMessage) {
-	signature := "none"
-	if len(m.Keys) > 0 {
-		signature = "names key " + strings.Join(m.Keys, ", ") + "; not checked here"
-	}
 	if m.Own {
 		p.printf("%s was run with this store: there is nothing to import.\n", m.ID)
 		return
 	}
-	p.pairs("run", m.ID, "record", m.Run.String(), "holds", count(m.Blobs, "blob")+", "+size(m.Bytes), "signature", signature)
+	p.pairs("run", m.ID, "record", m.Run.String(), "holds", count(m.Blobs, "blob")+", "+size(m.Bytes), "signed by", cmp.Or(strings.Join(m.Keys, " "), "nobody"))
+	if len(m.Keys) > 0 {
+		p.block("", "So it says: starter verify checks the signature.", p.dim)
+	}
 	if m.Same > 0 {
 		p.block("! ", "Another run of the store has the same id; name this one by the digest of its record.", unstyled)
 	}

@@ -33,7 +33,7 @@ bundles: the key within a bundle shows only that the bundle is consistent.`,
 		RunE:    func(*cobra.Command, []string) error { return runKeygen(a, o) },
 	}
 	c.Flags().StringVarP(&o.out, "output", "o", "", "`FILE` of the private key")
-	c.Flags().StringVar(&o.typ, "type", string(attest.P256), "algorithm: `p256` or ed25519")
+	c.Flags().StringVar(&o.typ, "type", string(attest.P256), "`ALGORITHM`: p256 or ed25519")
 	return c
 }
 

@@ -34,7 +34,8 @@ TARGET is one of
   result, result/PATH    the result, or a part of it
   4.1, 4.1#2             a call, or one of its attempts
   4.1/fit.png            an artifact of a call
-  4.1/output/PATH        a part of what a call gave; 4.1/params/PATH of what it got
+  4.1/output/PATH        a part of what a call gave
+  4.1/params/PATH        a part of what it got
   fit.png, NAME          an artifact or an input, if only one has the name
   sha256:…               what has the digest, or one that begins so
 

@@ -25,7 +25,7 @@ type replayOptions struct{ store string }
 func newReplayCommand(a *app) *cobra.Command {
 	var o replayOptions
 	c := &cobra.Command{
-		Use: "replay RUN|HISTORY|BUNDLE...", Short: "Run the workflow code again over recorded histories, executing nothing",
+		Use: "replay RUN|HISTORY|BUNDLE...", Short: "Run the workflow code over recorded histories, executing nothing",
 		Long: `Run the workflow code of this build again over recorded histories, and compare
 what it decides with what they hold: activities with their inputs, timers, the
 close status and the result. Nothing is executed, no model is asked, and nothing

@@ -43,7 +43,7 @@ const (
 func newReproduceCommand(a *app) *cobra.Command {
 	var o reproduceOptions
 	c := &cobra.Command{
-		Use: "reproduce RUN|FILE", Short: "Execute a run's recorded calls again, without the model, and compare",
+		Use: "reproduce RUN|FILE", Short: "Execute a run's calls again, without the model, and compare",
 		Long: `Execute the recorded calls of a run again, without its model, and compare what comes
 of them with the record. It is a run of its own: it survives crashes, resume goes
 on with it, and everything is on record.
@@ -55,8 +55,8 @@ and artifact is compared by the class that its action declares:
   bitwise      the same bytes
   tolerance    the same within the declared tolerances
   statistical  executed --runs times, with other seeds from the second on: the
-               recorded value must lie in the 95 % prediction interval of the new
-               ones, unless the recorded seed gives the recorded bytes again
+               recorded value must lie in the 95 % prediction interval of the
+               new ones, unless the recorded seed gives the recorded bytes again
   failures     the same type of failure
 
 A call is confirmed; within tolerance; refuted; has drifted inputs, if a call before
@@ -70,7 +70,7 @@ each call.
 The exit code is 12 if a call is refuted or has drifted inputs.`,
 		Example: `  starter reproduce @last
   starter reproduce @last --only fit.nonlinear --environment require
-  starter reproduce mgh09-x3k2a --report mgh09-x3k2a-again   # say it again, and execute nothing`,
+  starter reproduce @last --report mgh09-x3k2a-again   # executes nothing`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runReproduce(c.Context(), a, args[0], o) },
 	}

@@ -58,13 +58,13 @@ func (p *textPrinter) divergence(d divergenceMessage) {
 func (p *textPrinter) replayEnd(e replayEnd) {
 	switch {
 	case e.Diverge == 0 && e.NotReplayable == 0 && e.Histories == 1:
-		p.printf("The workflow code of this build (%s) decides as recorded: inputs, timers, close status and result. Nothing was executed.\n", e.Engine)
+		p.block("", fmt.Sprintf("The workflow code of this build (%s) decides as recorded: inputs, timers, close status and result. Nothing was executed.", e.Engine), unstyled)
 		return
 	case e.Diverge == 0 && e.NotReplayable == 0:
-		p.printf("The workflow code of this build (%s) decides as recorded in all %d histories. Nothing was executed.\n", e.Engine, e.Histories)
+		p.block("", fmt.Sprintf("The workflow code of this build (%s) decides as recorded in all %d histories. Nothing was executed.", e.Engine, e.Histories), unstyled)
 		return
 	}
-	p.printf("%s: %d as recorded, %d otherwise, %d not replayable. Nothing was executed.\n", histories(e.Histories), e.Agree, e.Diverge, e.NotReplayable)
+	p.block("", fmt.Sprintf("%s: %d as recorded, %d otherwise, %d not replayable. Nothing was executed.", histories(e.Histories), e.Agree, e.Diverge, e.NotReplayable), unstyled)
 }
 
 func histories(n int) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -85,6 +86,11 @@ func runVerify(ctx context.Context, a *app, path string, o verifyOptions) error 
 		}
 		trusted = append(trusted, key)
 	}
+	for _, file := range o.reveal {
+		if _, err := os.Stat(file); err != nil {
+			return badUsage("reading what is revealed: %w", err)
+		}
+	}
 	b, archive, err := verify.Open(ctx, path, bundle.Limits{})
 	if err != nil {
 		return &codedError{code: exitNotFound, err: err}
@@ -106,18 +112,20 @@ func runVerify(ctx context.Context, a *app, path string, o verifyOptions) error 
 	if err != nil {
 		return err
 	}
-	good := verdict.Good()
+	var others error
 	for _, file := range o.reveal {
 		m, err := revealed(in, file)
 		if err != nil {
 			return err
 		}
-		good = good && m.What != ""
+		if m.What == "" {
+			others = errors.Join(others, fmt.Errorf("%q is not what the run has", m.File))
+		}
 		a.printer.Print(m)
 	}
 	a.printer.Print(verdictMessage{Bundle: path, Run: in.Claims.WorkflowID, Status: in.Claims.Status, Verdict: verdict})
-	if !good {
-		return &codedError{code: exitUnverified}
+	if !verdict.Good() || others != nil {
+		return &codedError{code: exitUnverified, err: others}
 	}
 	return nil
 }

@@ -343,7 +343,7 @@ func TestSignatures(t *testing.T) {
 		{"no key", func(f map[string][]byte) { delete(f, attest.KeyFile) }, "key.pem", false},
 		{"a stranger's", func(f map[string][]byte) {
 			maps.Copy(f, signed(stranger, f["tagmanifest-sha512.txt"], as))
-		}, "none of the 1 that you trust", true},
+		}, "none that you trust", true},
 		{"a stranger's under the key's name", func(f map[string][]byte) {
 			theirs := signed(stranger, f["tagmanifest-sha512.txt"], as)
 			f[attest.EnvelopeFile] = bytes.Replace(theirs[attest.EnvelopeFile], []byte(stranger.Public().ID.String()), []byte(key.Public().ID.String()), 1)

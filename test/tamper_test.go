@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -172,4 +173,37 @@ func TestFlippedArchives(t *testing.T) {
 		file[at] ^= bit
 	}
 	t.Logf("%d noted, %d without a meaning", noted, slack)
+}
+
+// TestDamagedFiles breaks the packed bytes of one file of each folder, so that it can't be
+// unpacked, and expects all other checks to be made all the same, and a verdict.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	key := newSigner(t, attest.P256)
+	file := bundled(t, mgh09(t), key)
+	archive, err := zip.NewReader(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, f := range archive.File {
+		folder := path.Dir(f.Name) + path.Ext(f.Name)
+		if seen[folder] || f.CompressedSize64 < 8 || path.Base(f.Name) == "bundle.json" {
+			continue // without its index a bundle isn't opened
+		}
+		seen[folder] = true
+		at, err := f.DataOffset()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.ReplaceAll(f.Name, "/", "-"), func(t *testing.T) {
+			t.Parallel()
+			damaged := bytes.Clone(file)
+			damaged[at+int64(f.CompressedSize64)/2] ^= 0x10
+			verdict, checks := verified(t, damaged, key.Public())
+			if verdict.Result != verify.Refuted || len(checks) != 10 {
+				t.Errorf("%d checks, %+v", len(checks), verdict)
+			}
+		})
+	}
 }

@@ -198,10 +198,37 @@ func TestVerified(t *testing.T) {
 	if verdict, _ := verified(t, file); verdict.Result != verify.Consistent {
 		t.Errorf("without a key that is trusted: %+v", verdict)
 	}
-	if verdict, _ := verified(t, file, newSigner(t, attest.Ed25519).Public()); verdict.Result != verify.Refuted || verdict.Check != verify.Signature {
+	if verdict, _ := verified(t, file, newSigner(t, attest.Ed25519).Public()); verdict.Result != verify.Refuted || verdict.Check != verify.Signature || !strings.HasPrefix(verdict.Says, "None of the keys") {
 		t.Errorf("with another key: %+v", verdict)
 	}
 	if again := bundled(t, mgh09(t), key); !bytes.Equal(file, again) {
 		t.Error("the run exported again has other bytes")
+	}
+}
+
+// TestWithheldVerified: a bundle that leaves contents out is verified like a whole one.
+// What can't be asked again without them is unchecked, and nothing is a fault.
+func TestWithheldVerified(t *testing.T) {
+	t.Parallel()
+	key := newSigner(t, attest.P256)
+	for _, withhold := range [][]string{
+		{"prompts"}, {"params"}, {"4.1/params/start"}, {"4.1/output/residual_sum_of_squares"}, {"artifact:plot.png"},
+		{"outputs", "artifact:residuals.csv"},
+	} {
+		t.Run(strings.ReplaceAll(strings.Join(withhold, " "), "/", "-"), func(t *testing.T) {
+			t.Parallel()
+			verdict, checks := verified(t, bundled(t, mgh09(t), key, withhold...), key.Public())
+			if verdict.Result != verify.Verified {
+				t.Errorf("%+v", verdict)
+			}
+			for _, c := range checks {
+				if c.State != verify.Passed && (c.Name != verify.Gates || c.State != verify.Unchecked) {
+					t.Errorf("%s is %s: %s %v", c.Name, c.State, c.Says, c.Faults)
+				}
+			}
+			if c := checks[verify.Absence]; len(c.Notes) == 0 {
+				t.Error("nothing says what was left out")
+			}
+		})
 	}
 }

@@ -52,7 +52,7 @@ type Facts struct {
 	Runs       []RunFacts   `json:"runs"`        // as export.Run has its histories
 	Record     canon.Digest `json:"record"`      // of the run; "" of a workflow that isn't R-LAM's
 	Head       canon.Digest `json:"head"`        // its newest record
-	Status     string       `json:"status"`      // how it ended, or "unsealed"
+	Status     string       `json:"status"`      // how it ended, "unsealed", or "open" if it went on
 	Withheld   int          `json:"withheld"`    // contents and artifacts that were left out on purpose
 	Engine     string       `json:"engine"`      // version of R-LAM that wrote the bundle
 }

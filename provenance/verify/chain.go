@@ -66,7 +66,7 @@ func (v *verification) chain() (Check, error) {
 		}
 	}
 	check := outcome(Chain, c.faults,
-		fmt.Sprintf("%d records, each with its digest and its parent; %d steps follow from their proposals and outcomes", c.records, c.steps),
+		fmt.Sprintf("%d records, each with its digest and its parent; steps that follow from their proposals and outcomes: %d", c.records, c.steps),
 		"records don't follow from each other")
 	if c.skipped > 0 {
 		check.Notes = append(check.Notes, fmt.Sprintf("%d steps are of runs whose history isn't here, such as the one that this run was forked from: only their digests and parents were checked", c.skipped))

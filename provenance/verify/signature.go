@@ -52,6 +52,9 @@ func (v *verification) signature() (Check, error) {
 	}
 	if len(faults) > 0 {
 		c.Says, c.Faults = "the signature doesn't hold for this bundle", faults
+		if v.stranger = v.stranger && len(faults) == 1; v.stranger {
+			c.Says = "the signature holds, but by a key that you don't trust"
+		}
 		return c, nil
 	}
 	c.State = Passed
@@ -85,7 +88,8 @@ func (v *verification) signedBy(e *attest.Envelope) (*attest.PublicKey, []Fault)
 		}
 	}
 	if len(v.in.Trusted) > 0 {
-		return nil, []Fault{{File: attest.EnvelopeFile, Field: "signatures", What: fmt.Sprintf("it is signed by key %s, and none of the %d that you trust", embedded.ID, len(v.in.Trusted))}}
+		v.stranger = true
+		return nil, []Fault{{File: attest.EnvelopeFile, Field: "signatures", What: fmt.Sprintf("it is signed by key %s, which is none that you trust", embedded.ID)}}
 	}
 	return embedded, nil
 }

@@ -144,8 +144,12 @@ func (v *verification) spelled() ([]Fault, error) {
 	var faults []Fault
 	for _, h := range v.in.Histories {
 		text, err := v.in.Spelled(h.RunID)
-		if err != nil {
+		switch {
+		case err != nil && v.ctx.Err() != nil:
 			return nil, err
+		case err != nil:
+			faults = append(faults, Fault{Run: h.RunID, What: "reading its history in JSON: " + err.Error()})
+			continue
 		}
 		if text == nil {
 			continue

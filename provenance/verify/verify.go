@@ -223,13 +223,19 @@ type verification struct {
 
 	trusted string // the key that the caller trusts and that signed
 	signer  string // else the key that signed
+	failed  int    // checks
 	skew    bool
 	strange bool // records are of kinds that this version doesn't know
 	verdict Verdict
+
+	stranger bool // the bundle is signed as it should be, and by none of those that the caller trusts
 }
 
 // weigh takes a check into the verdict.
 func (v *verification) weigh(c Check) {
+	if c.State == Failed {
+		v.failed++
+	}
 	switch {
 	case c.State == Failed && v.verdict.Result != Refuted:
 		v.verdict.Result, v.verdict.Check = Refuted, c.Name
@@ -261,6 +267,8 @@ func (v *verification) unsaid(c Check) Check {
 func (v *verification) conclude() {
 	d := &v.verdict
 	switch {
+	case d.Result == Refuted && v.stranger && v.failed == 1:
+		d.Says = "None of the keys that you trust signed this. Nothing in it contradicts anything else."
 	case d.Result == Refuted:
 		d.Says = "This is not what was recorded, or not all of it."
 	case v.skew:
@@ -273,6 +281,9 @@ func (v *verification) conclude() {
 		d.Says = "Nothing in it contradicts anything else. Who made it is not known: the key that signed it came with it. Give one that you have from its owner with --key."
 	default:
 		d.Says = "Nothing in it contradicts anything else. It is not signed: anybody may have made it."
+	}
+	if v.in.Claims.Status == "open" {
+		d.Says += " The run had not ended when this was written."
 	}
 }
 
