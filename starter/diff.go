@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func runDiff(ctx context.Context, a *app, one, other string, o diffOptions) erro
 		return err
 	}
 	if o.html != "" {
-		if err := writePage(o.html, d); err != nil {
+		if err := writePage(o.html, func(w io.Writer) error { return diff.WriteHTML(w, d) }); err != nil {
 			return err
 		}
 	}
@@ -70,10 +71,10 @@ func runDiff(ctx context.Context, a *app, one, other string, o diffOptions) erro
 	return nil
 }
 
-// writePage writes a comparison to a file that isn't there yet.
-func writePage(file string, d *diff.Diff) error {
+// writePage writes a page to a file that isn't there yet.
+func writePage(file string, write func(io.Writer) error) error {
 	var page bytes.Buffer
-	if err := diff.WriteHTML(&page, d); err != nil {
+	if err := write(&page); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -81,7 +82,7 @@ func writePage(file string, d *diff.Diff) error {
 		return badUsage("writing %q: the file is there already; name another, or remove it", file)
 	}
 	if err != nil {
-		return fmt.Errorf("writing the comparison: %w", err)
+		return fmt.Errorf("writing a page: %w", err)
 	}
 	_, err = page.WriteTo(f)
 	return errors.Join(err, f.Close())

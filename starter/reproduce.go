@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ type reproduceOptions struct {
 	environment string
 	id          string
 	report      string
+	html        string
 	trust       bool
 }
 
@@ -82,6 +84,7 @@ The exit code is 12 if a call is refuted or has drifted inputs.`,
 	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require lets such an execution decide nothing")
 	f.StringVar(&o.id, "id", "", "the reproduction's `ID`; one is made from the run's by default")
 	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
+	f.StringVar(&o.html, "html", "", "write what it showed to `FILE` too, as a page")
 	f.StringVar(&o.report, "report", "", "compare with this earlier `REPRODUCTION` of the run, and execute nothing")
 	return c
 }
@@ -155,6 +158,11 @@ func runReproduce(ctx context.Context, a *app, id string, o reproduceOptions) er
 		m.Counts[v] = report.Count(v)
 	}
 	m.again = fmt.Sprintf("%s show %s", a.program(), made.Trace.ID)
+	if o.html != "" {
+		if err := writePage(o.html, func(w io.Writer) error { return reproduce.WriteHTML(w, report) }); err != nil {
+			return err
+		}
+	}
 	a.printer.Print(m)
 	if !m.Holds {
 		return &codedError{code: exitUnverified}

@@ -38,20 +38,14 @@ func (p *textPrinter) reproduced(m reproducedMessage) {
 		parts = append(parts, fmt.Sprintf("%d %s", idle[why], why))
 	}
 	p.block("", strings.Join(parts, " · "), p.dim)
+	style := p.good
 	switch {
-	case m.First != "":
-		words := fmt.Sprintf("Refuted, first at call %s.", m.First)
-		if len(m.Affects) > 0 {
-			words += " What rests on it: " + strings.Join(m.Affects, ", ") + "."
-		}
-		p.block("", words, p.bad)
 	case !m.Holds:
-		p.block("", "Calls gave another outcome from drifted inputs.", p.bad)
+		style = p.bad
 	case m.Counts[reproduce.NotReexecutable] > 0:
-		p.block("", "Nothing speaks against the record, and not all of it was put to the test.", p.warn)
-	default:
-		p.block("", "The record holds: every call that was executed came out again.", p.good)
+		style = p.warn
 	}
+	p.block("", m.Sentence(), style)
 }
 
 func (p *textPrinter) reproducedCall(c reproduce.CallReport) {
