@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 )
 
 // zipVersion is that of the format's specification, 2.0, which an archive is written for.
@@ -46,14 +47,25 @@ func (b *Bundle) Layout(ctx context.Context) (int64, error) {
 	return -1, nil
 }
 
+// Flags of an entry, which CreateRaw takes as they are and CreateHeader sets by itself.
+const (
+	sizesFollow = 1 << 3 // the sizes follow the data
+	// namedInUTF8 is set of names with bytes that stand for something else in some code page
+	// of old; ~ is the only one that names of a bundle have.
+	namedInUTF8 = 1 << 11
+)
+
 // relaid writes an archive's entries again as [Write] would, packed as they are.
 func relaid(z *zip.Reader, to io.Writer) error {
 	entries := slices.SortedFunc(slices.Values(z.File), func(a, b *zip.File) int { return cmp.Compare(a.Name, b.Name) })
 	w := zip.NewWriter(to)
 	for _, e := range entries {
 		h := &zip.FileHeader{
-			Name: e.Name, Method: zip.Deflate, Flags: 8, CRC32: e.CRC32, // the sizes follow the data
+			Name: e.Name, Method: zip.Deflate, Flags: sizesFollow, CRC32: e.CRC32,
 			CompressedSize64: e.CompressedSize64, UncompressedSize64: e.UncompressedSize64,
+		}
+		if strings.ContainsAny(e.Name, `~\`) {
+			h.Flags |= namedInUTF8
 		}
 		if packed(e.Name) {
 			h.Method = zip.Store
