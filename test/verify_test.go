@@ -212,7 +212,11 @@ func TestWithheldVerified(t *testing.T) {
 	t.Parallel()
 	key := newSigner(t, attest.P256)
 	for _, withhold := range [][]string{
-		{"prompts"}, {"params"}, {"4.1/params/start"}, {"4.1/output/residual_sum_of_squares"}, {"artifact:plot.png"},
+		{"prompts"},
+		{"params"},
+		{"4.1/params/start"},
+		{"4.1/output/residual_sum_of_squares"},
+		{"artifact:plot.png"},
 		{"outputs", "artifact:residuals.csv"},
 	} {
 		t.Run(strings.ReplaceAll(strings.Join(withhold, " "), "/", "-"), func(t *testing.T) {
