@@ -34,7 +34,7 @@ to its end. An open run is ended for it, a closed one is opened again.
 
 What was done before the step stands and is not done again. The planner is asked
 for the step anew; its calls are new ones. What was rewound stays on record beside
-the line that counts, and requests and messages that came after the step are not
+the line that counts, and signals and updates that came after the step are not
 repeated. Temporal UI's reset button does the same, and may choose other points.
 
 A run has one line: to try something beside it, or with changes, fork it. The wall
@@ -89,11 +89,11 @@ func runReset(ctx context.Context, a *app, id string, o resetOptions) error {
 	done, err := c.client.ResetWorkflowExecution(ctx, &workflowservice.ResetWorkflowExecutionRequest{
 		Namespace: c.namespace(), WorkflowExecution: &commonpb.WorkflowExecution{WorkflowId: l.ID, RunId: run},
 		Reason: o.reason, WorkflowTaskFinishEventId: task, RequestId: rand.Text(),
-		// What came after the step belongs to what is left behind: an old approval or cancel
+		// What came after the step belongs to what is left behind: an old approval
 		// must not reach the new line.
 		ResetReapplyExcludeTypes: []enumspb.ResetReapplyExcludeType{
 			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
-			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_NEXUS, enumspb.RESET_REAPPLY_EXCLUDE_TYPE_CANCEL_REQUEST,
+			enumspb.RESET_REAPPLY_EXCLUDE_TYPE_NEXUS,
 		},
 	})
 	if err != nil {

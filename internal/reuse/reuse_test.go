@@ -37,7 +37,8 @@ func TestEachComponentCounts(t *testing.T) {
 			t.Errorf("%s: %q differ", name, got)
 		}
 	}
-	if got := components().Differing(components()); len(got) > 0 || components().Key() != components().Key() {
+	one, same := components(), components()
+	if got := one.Differing(same); len(got) > 0 || one.Key() != same.Key() {
 		t.Errorf("equal ones differ in %q", got)
 	}
 }

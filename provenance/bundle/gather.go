@@ -64,7 +64,6 @@ type gathering struct {
 
 	journal map[string][]string // all entries of the store's journal, by the digits of their keys
 	entries map[string]bool     // those of the run
-	intents []journal.Intent    // that were read, and not followed yet
 }
 
 // gather finds what belongs to a run: the chains that lead to each head that a history

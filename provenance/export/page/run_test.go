@@ -19,7 +19,6 @@ import (
 	"rlam/provenance/export/page"
 	"rlam/provenance/graph"
 	"rlam/provenance/history"
-	"rlam/test/chromium"
 )
 
 // made is a run that never happened, with what it says under the caller's control.
@@ -154,15 +153,6 @@ func (m *made) file(o page.Options) (path, text string) {
 		m.t.Fatal(err)
 	}
 	return path, b.String()
-}
-
-// opened is the page in a browser that keeps note of broken policies.
-func (m *made) opened(o page.Options, width, height int) *chromium.Browser {
-	m.t.Helper()
-	path, _ := m.file(o)
-	b := chromium.Open(m.t, path, width, height)
-	b.Wait(`"ready" in document.documentElement.dataset`)
-	return b
 }
 
 // withholding is a store that knows of contents that they were left out.

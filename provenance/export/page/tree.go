@@ -26,7 +26,6 @@ type row struct {
 	Children []*row
 
 	begin, end time.Time
-	waited     string // of an attempt: how long the one before it lay back
 }
 
 // bar is a piece of the timeline, in thousandths of the run.
