@@ -58,6 +58,10 @@ func reasonWords(m whyMessage) string {
 	switch m.Because {
 	case becauseNothing:
 		return "Nothing of it has been executed, or its step is still open."
+	case becauseAsserted:
+		return "It was not executed in this run: a person put an output in place of the one that the run it was forked from has."
+	case becauseKept:
+		return "It was not executed in this run: what came of it in the run that was forked stands."
 	case becauseNever:
 		return `The study says "reuse: never".`
 	case becauseEffects:

@@ -44,7 +44,7 @@ type whyMessage struct {
 	Run     string `json:"run"`
 	Call    string `json:"call"`
 	Action  string `json:"action"`
-	Outcome string `json:"outcome"` // reused, executed, or how the call stands of which nothing has run
+	Outcome string `json:"outcome"` // reused, executed, kept, asserted by a person, or how the call stands of which nothing has run
 	Because reason `json:"because"`
 	Said    string `json:"said,omitempty"` // what the study or the action says, where that is the reason
 
@@ -62,17 +62,19 @@ type reason string
 
 // The reasons.
 const (
-	becauseEqual   reason = "equal"       // an equal execution answered
-	becauseNothing reason = "no-attempt"  // nothing was attempted
-	becauseNever   reason = "never"       // the study reuses nothing
-	becauseClass   reason = "class"       // the study doesn't reuse what has the action's class
-	becauseEffects reason = "effects"     // the action changes something outside
-	becauseUnread  reason = "unreadable"  // what an equal execution left can't be had any more
-	becauseBegun   reason = "begun"       // an execution of this very call had begun
-	becauseFirst   reason = "first"       // there was no execution of the action
-	becauseScope   reason = "other-run"   // an equal execution is of a run that the study doesn't reuse
-	becauseDiffers reason = "differs"     // all differ in something
-	becauseUnknown reason = "unexplained" // an equal execution was there, and was not found then
+	becauseEqual    reason = "equal"       // an equal execution answered
+	becauseNothing  reason = "no-attempt"  // nothing was attempted
+	becauseAsserted reason = "asserted"    // a person gave its output
+	becauseKept     reason = "kept"        // a fork leaves it as it was
+	becauseNever    reason = "never"       // the study reuses nothing
+	becauseClass    reason = "class"       // the study doesn't reuse what has the action's class
+	becauseEffects  reason = "effects"     // the action changes something outside
+	becauseUnread   reason = "unreadable"  // what an equal execution left can't be had any more
+	becauseBegun    reason = "begun"       // an execution of this very call had begun
+	becauseFirst    reason = "first"       // there was no execution of the action
+	becauseScope    reason = "other-run"   // an equal execution is of a run that the study doesn't reuse
+	becauseDiffers  reason = "differs"     // all differ in something
+	becauseUnknown  reason = "unexplained" // an equal execution was there, and was not found then
 )
 
 // componentDiff is a piece of a component in which two executions differ.
@@ -156,7 +158,14 @@ func (w *inquiry) take(id string, proposal canon.Digest, c record.CallRecord) {
 // why gives the first reason that holds.
 func (w *inquiry) why(ctx context.Context) (*whyMessage, error) {
 	m := &whyMessage{Run: w.run.ID, Call: w.call.ID, Action: w.call.Action, Outcome: string(w.call.Status), Because: becauseNothing}
-	if w.at == nil {
+	switch { // the attempts of what a fork keeps are those of the run that was forked
+	case w.call.Asserted != nil:
+		m.Outcome, m.Because = "asserted by a person", becauseAsserted
+		return m, nil
+	case w.call.Kept != nil:
+		m.Outcome, m.Because = "kept", becauseKept
+		return m, nil
+	case w.at == nil:
 		return m, nil
 	}
 	m.PassedOver = w.at.PassedOver

@@ -99,6 +99,10 @@ type planning struct {
 func (p *planning) unfit(c *Call) (why string, idle bool) {
 	name, _, _ := strings.Cut(c.Action, "@")
 	switch {
+	case c.Asserted != nil:
+		return "a person asserted its output: nothing was executed that could come out again", false
+	case c.Kept != nil:
+		return "kept from the run that was forked, which executed it", true
 	case !c.executed() && c.Status == record.CallFailed:
 		return "how its last execution ended is not known: " + cmp.Or(errorType(c.Last), "no outcome"), false
 	case !c.executed():
