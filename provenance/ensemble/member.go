@@ -37,6 +37,9 @@ type Call struct {
 	Action  string       `json:"action"`            // "fit.linear@1.0.0"
 	Params  canon.Digest `json:"params,omitzero"`   // of their canonical JSON, references unresolved
 	Outcome string       `json:"outcome,omitempty"` // "completed", "failed", "refused", …
+	// Given are the parameters themselves, where they can be read. They tell only by which
+	// of them plans part; which are distinct is decided by Params.
+	Given json.RawMessage `json:"given,omitempty"`
 }
 
 // Options say what the report is of and how far it goes into detail. The zero value is
