@@ -56,6 +56,7 @@ type Branch struct {
 	// Differs are the parameters of the first call that aren't the same in all branches that
 	// begin with its action here.
 	Differs   []Setting `json:"differs,omitempty"`
+	ByParams  bool      `json:"by_params,omitempty"` // another branch here begins with the same action
 	MoreCalls int       `json:"more_calls,omitempty"`
 	Ends      int       `json:"ends,omitempty"` // members whose plan ends where others go on
 	Next      []Branch  `json:"next,omitempty"`
@@ -157,6 +158,7 @@ func (p *parting) branch(all []planned, from int) Branch {
 		}
 		p.branches++
 		next := p.branch(g, to)
+		next.ByParams = p.params && slices.ContainsFunc(groups, func(o []planned) bool { return &o[0] != &g[0] && o[0].calls[to].Action == g[0].calls[to].Action })
 		if differ != nil {
 			next.Differs = differ[i]
 		}
