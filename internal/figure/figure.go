@@ -24,6 +24,8 @@ const dpi = 150
 var (
 	Blue   = color.RGBA{R: 0, G: 114, B: 178, A: 255}
 	Orange = color.RGBA{R: 213, G: 94, B: 0, A: 255}
+	Light  = color.RGBA{R: 116, G: 174, B: 212, A: 255} // blue, for many points
+	Paper  = color.RGBA{R: 255, G: 255, B: 255, A: 255}
 	Ink    = color.RGBA{R: 60, G: 60, B: 60, A: 255}
 	Grid   = color.RGBA{R: 228, G: 228, B: 228, A: 255}
 )
