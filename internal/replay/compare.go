@@ -18,11 +18,11 @@ import (
 
 // command is something that the recorded workflow asked for.
 type command struct {
-	event   int64
-	what    string // "activity 4.1#1", "timer 2", "child X"
-	name    string
-	input   *commonpb.Payloads
-	bounds  bounds
+	event  int64
+	what   string // "activity 4.1#1", "timer 2", "child X"
+	name   string
+	input  *commonpb.Payloads
+	bounds bounds
 }
 
 // bounds are the times that a command sets, and how often it may be attempted. What a kind
