@@ -81,8 +81,15 @@ var cells = strings.NewReplacer("\n", " ", "|", "/", "<", "‹", ">", "›", "`"
 
 func oneLine(s string) string { return record.Preview(cells.Replace(s)) }
 
-func (n *notebook) markdown() string {
+// markdown is the table, below a line in bold and what follows that.
+func (n *notebook) markdown(head, rest string) string {
+	size := len(head) + len(rest) + 200 // with the first lines of the table
+	for _, r := range n.rows {
+		size += len(r.line)
+	}
 	var b strings.Builder
+	b.Grow(size)
+	b.WriteString("**" + head + "** · " + rest + "\n\n")
 	b.WriteString("| call | action | came to |\n|---|---|---|\n")
 	if n.dropped > 0 {
 		fmt.Fprintf(&b, "| … | %d earlier rows | see the history |\n", n.dropped)
@@ -101,7 +108,7 @@ func (r *run) at(ctx workflow.Context, doing string) {
 
 // show writes the notebook where Temporal UI shows it.
 func (r *run) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, fmt.Sprintf("**%s** · %s\n\n%s", oneLine(r.state.Title), oneLine(r.doing), r.notebook.markdown()))
+	workflow.SetCurrentDetails(ctx, r.notebook.markdown(oneLine(r.state.Title), oneLine(r.doing)))
 }
 
 // publish sets a search attribute, where the server knows it.

@@ -51,27 +51,39 @@ func options(id, summary string, timeout time.Duration) workflow.ActivityOptions
 func (r *run) dispatch(ctx workflow.Context, turn PlanResult) []CallOutcome {
 	outcomes := make([]CallOutcome, len(turn.Calls))
 	ended := make([]bool, len(turn.Calls))
-	wg := workflow.NewWaitGroup(ctx)
+	var open []int
 	for i, c := range turn.Calls {
 		outcomes[i] = CallOutcome{ID: c.ID, Status: record.CallRefused}
-		if c.Decision == schemas.Refused {
+		switch {
+		case c.Decision == schemas.Refused:
 			ended[i] = true
-			continue
-		}
-		if c.Kept != "" {
+		case c.Kept != "":
 			outcomes[i].Status, ended[i] = c.Kept, true
-			continue
+		default:
+			open = append(open, i)
 		}
-		wg.Add(1)
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer wg.Done()
-			outcomes[i] = r.call(ctx, turn, c, outcomes, ended)
-			ended[i] = true
-			r.notebook.result(outcomes[i])
-			r.show(ctx)
-		})
 	}
-	wg.Wait(ctx)
+	carryOut := func(ctx workflow.Context, i int) {
+		outcomes[i] = r.call(ctx, turn, turn.Calls[i], outcomes, ended)
+		ended[i] = true
+		r.notebook.result(outcomes[i])
+	}
+	r.dispatching = true
+	switch len(open) {
+	case 0:
+	case 1: // of most turns, and a coroutine is woken far more often than it has something to do
+		r.watch()
+		carryOut(ctx, open[0])
+	default:
+		for _, i := range open {
+			workflow.Go(ctx, func(ctx workflow.Context) {
+				carryOut(ctx, i)
+				r.show(ctx)
+			})
+		}
+		r.until(ctx, func() bool { return !slices.Contains(ended, false) })
+	}
+	r.dispatching = false
 	return outcomes
 }
 
@@ -99,6 +111,7 @@ func (r *run) call(ctx workflow.Context, turn PlanResult, c Call, outcomes []Cal
 	params := c.Params
 	if c.Decision == schemas.Deferred {
 		var judged JudgeResult
+		r.at(ctx, fmt.Sprintf("%s: judging %s with what its sources gave", c.ID, c.Action))
 		err := r.engine(ctx, JudgeName, c.ID+".judge", fmt.Sprintf("%s %s: judging with what its sources gave", c.ID, c.Action),
 			JudgeInput{Run: r.in.Run, Proposal: turn.Head, Call: c.ID, Siblings: siblings}, &judged)
 		if err != nil {
@@ -132,9 +145,10 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		started := workflow.Now(ctx)
 		opts := options(fmt.Sprintf("%s#%d", c.ID, n), attemptSummary(c, n), time.Duration(c.Timeout)+time.Duration(c.Wait)+slack)
 		var done ActResult
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ActName, ActInput{
+		act := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ActName, ActInput{
 			Run: r.in.Run, Proposal: turn.Head, Call: c.ID, Params: params, Judgement: out.Judgement, Seen: seen, Attempt: n,
-		}).Get(ctx, &done)
+		})
+		err := r.get(ctx, act, &done)
 		if err == nil {
 			out.Status = record.CallCompleted
 			attempt := AttemptOutcome{N: n, Status: record.AttemptCompleted, Execution: done.Execution, Adopted: done.Adopted}
@@ -196,11 +210,6 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 			return out
 		}
 	}
-}
-
-// wait is a durable timer that says what it is for.
-func (r *run) wait(ctx workflow.Context, d time.Duration, summary string) error {
-	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
 
 // failure is an activity's error, told apart.

@@ -19,15 +19,15 @@ func TestNotebookStaysWithinWhatTemporalShows(t *testing.T) {
 			ID: fmt.Sprintf("%d.1", step+1), Action: strings.Repeat("|x\n", 1000), Decision: schemas.Refused, Note: strings.Repeat("a|b\nc", 1000),
 		}}})
 	}
-	text := n.markdown()
+	text := n.markdown("", "")
 	if len(text) > 18<<10 { // of 20 kB: title and doing come before it
 		t.Errorf("%d bytes", len(text))
 	}
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	if len(lines) != 3+notebookRows {
+	if len(lines) != 5+notebookRows {
 		t.Errorf("%d lines", len(lines))
 	}
-	for _, l := range lines {
+	for _, l := range lines[2:] {
 		if strings.Count(l, "|") != 4 {
 			t.Errorf("row %q has not three cells", l)
 		}
@@ -49,7 +49,9 @@ func TestNotebookSaysWhatCameOfEachCall(t *testing.T) {
 	n.propose(PlanResult{Outcome: OutcomeRepair})
 	n.propose(PlanResult{Outcome: OutcomeResult})
 	n.propose(PlanResult{Outcome: OutcomeGiveUp})
-	want := `| call | action | came to |
+	want := `**a title** · step 2
+
+| call | action | came to |
 |---|---|---|
 | 1.1 | fit | failed: rlam.NotConverged (3 attempts) |
 | 1.2 | plot | refused: schema: no such member |
@@ -58,7 +60,7 @@ func TestNotebookSaysWhatCameOfEachCall(t *testing.T) {
 |  | result | accepted |
 |  | give up | no result |
 `
-	if got := n.markdown(); got != want {
+	if got := n.markdown("a title", "step 2"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }

@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -22,7 +21,7 @@ func Study(ctx workflow.Context, in StudyInput) (StudyResult, error) {
 		return StudyResult{}, err
 	}
 	work, stop := workflow.WithCancel(ctx)
-	r.watchWallTime(work, stop)
+	r.clock = clock{work: work, stop: stop, left: r.state.Deadline.Sub(workflow.Now(work))}
 
 	for {
 		if e := r.bound(ctx, work); e != nil {
@@ -54,12 +53,15 @@ type run struct {
 	head     canon.Digest
 	outcomes []CallOutcome // of the newest proposal, not yet on the chain
 
-	stepsHere int    // steps planned since this workflow run began
-	asked     int    // how often the planner was asked for the next step
-	stopped   *end   // a bound reached while calls were under way
+	stepsHere int  // steps planned since this workflow run began
+	asked     int  // how often the planner was asked for the next step
+	stopped   *end // a bound reached while something was under way
+	clock     clock
 	model     string // that answered last
 	doing     string
 	notebook  notebook
+
+	dispatching bool // calls are under way
 }
 
 // end is why a run ends.
@@ -83,20 +85,6 @@ func (r *run) open(ctx workflow.Context) error {
 	r.publish(ctx, StatusAttribute, "running")
 	r.show(ctx)
 	return nil
-}
-
-// watchWallTime ends the work at the deadline: a timer, never an execution timeout,
-// so that the run can seal its chain.
-func (r *run) watchWallTime(work workflow.Context, stop workflow.CancelFunc) {
-	left := r.state.Deadline.Sub(workflow.Now(work))
-	workflow.Go(work, func(ctx workflow.Context) {
-		timer := workflow.NewTimerWithOptions(ctx, max(left, time.Millisecond), workflow.TimerOptions{Summary: WallTimeSummary})
-		if timer.Get(ctx, nil) == nil {
-			r.stopped = limitReached("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
-			r.stopped.timeUp = true
-			stop()
-		}
-	})
 }
 
 func limitReached(format string, args ...any) *end {
@@ -190,11 +178,11 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 		r.asked++
 		id := fmt.Sprintf("%d.plan#%d", step, r.asked)
 		var turn PlanResult
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, options(id, fmt.Sprintf("step %d: %s proposes", step, model), planTimeout)), PlanName,
-			PlanInput{
-				Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes,
-				LastTurn: r.state.LastTurn, Limit: limit,
-			}).Get(ctx, &turn)
+		opts := options(id, fmt.Sprintf("step %d: %s proposes", step, model), planTimeout)
+		err := r.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), PlanName, PlanInput{
+			Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes,
+			LastTurn: r.state.LastTurn, Limit: limit,
+		}), &turn)
 		if err == nil {
 			r.proposed(ctx, turn)
 			return turn, nil
@@ -237,8 +225,7 @@ func (r *run) proposed(ctx workflow.Context, turn PlanResult) {
 		r.model = turn.Model
 		r.publish(ctx, ModelAttribute, turn.Model)
 	}
-	r.notebook.propose(turn)
-	r.show(ctx)
+	r.notebook.propose(turn) // shown with what the run does next
 }
 
 func (r *run) cancelled() *end {
@@ -254,6 +241,7 @@ func (r *run) continueAsNew(ctx workflow.Context) error {
 }
 
 func (r *run) closeStep(ctx workflow.Context) error {
+	r.at(ctx, "closing a step, to continue as new")
 	var head canon.Digest
 	err := r.engine(ctx, AppendName, fmt.Sprintf("%d.append", r.state.Step-1), "closing the step before continuing as new",
 		AppendInput{Run: r.in.Run, Head: r.head, Outcomes: r.outcomes}, &head)
@@ -294,7 +282,7 @@ func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any
 	losses := 0
 	for n := 1; ; n++ {
 		opts := options(fmt.Sprintf("%s#%d", id, n), summary, engineTimeout)
-		err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in).Get(ctx, out)
+		err := r.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in), out)
 		if err == nil {
 			return nil
 		}

@@ -18,11 +18,20 @@ import (
 
 // command is something that the recorded workflow asked for.
 type command struct {
-	event   int64
-	what    string // "activity 4.1#1", "timer 2", "child X"
-	name    string
-	input   *commonpb.Payloads
-	timeout map[string]time.Duration
+	event  int64
+	what   string // "activity 4.1#1", "timer 2", "child X"
+	name   string
+	input  *commonpb.Payloads
+	bounds bounds
+}
+
+// bounds are the times that a command sets, and how often it may be attempted. What a kind
+// of command doesn't have is zero on both sides.
+type bounds struct {
+	duration     time.Duration // of a timer
+	startToClose time.Duration
+	heartbeat    time.Duration
+	attempts     int32
 }
 
 // comparison holds a history's commands beside those of the code.
@@ -55,10 +64,10 @@ func newComparison(h *historypb.History, dc converter.DataConverter, fc converte
 		switch e.GetEventType() {
 		case enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 			a := e.GetActivityTaskScheduledEventAttributes()
-			c.add(command{event: last, what: "activity " + a.GetActivityId(), name: a.GetActivityType().GetName(), input: a.GetInput(), timeout: map[string]time.Duration{
-				"start-to-close timeout": a.GetStartToCloseTimeout().AsDuration(),
-				"heartbeat timeout":      a.GetHeartbeatTimeout().AsDuration(),
-				"maximum attempts":       time.Duration(a.GetRetryPolicy().GetMaximumAttempts()),
+			c.add(command{event: last, what: "activity " + a.GetActivityId(), name: a.GetActivityType().GetName(), input: a.GetInput(), bounds: bounds{
+				startToClose: a.GetStartToCloseTimeout().AsDuration(),
+				heartbeat:    a.GetHeartbeatTimeout().AsDuration(),
+				attempts:     a.GetRetryPolicy().GetMaximumAttempts(),
 			}})
 			c.result.Activities++
 			if strings.HasSuffix(a.GetActivityId(), ".plan#1") { // the others ask for the same step again
@@ -66,8 +75,8 @@ func newComparison(h *historypb.History, dc converter.DataConverter, fc converte
 			}
 		case enumspb.EVENT_TYPE_TIMER_STARTED:
 			timers++
-			c.add(command{event: last, what: fmt.Sprintf("timer %d", timers), timeout: map[string]time.Duration{
-				"duration": e.GetTimerStartedEventAttributes().GetStartToFireTimeout().AsDuration(),
+			c.add(command{event: last, what: fmt.Sprintf("timer %d", timers), bounds: bounds{
+				duration: e.GetTimerStartedEventAttributes().GetStartToFireTimeout().AsDuration(),
 			}})
 		case enumspb.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
 			a := e.GetStartChildWorkflowExecutionInitiatedEventAttributes()
@@ -104,10 +113,12 @@ func (c *comparison) meet(what string) (command, bool) {
 	return c.sequence[i], true
 }
 
-func (c *comparison) activity(opts workflow.ActivityOptions, name string, args []any) {
+// activity compares one, and returns its arguments for the SDK: as they are encoded, so that
+// this is done once.
+func (c *comparison) activity(opts workflow.ActivityOptions, name string, args []any) []any {
 	cmd, ok := c.meet("activity " + opts.ActivityID)
 	if !ok {
-		return
+		return args
 	}
 	if cmd.name != name {
 		c.diverge(cmd, "type", cmd.name, name)
@@ -116,17 +127,15 @@ func (c *comparison) activity(opts workflow.ActivityOptions, name string, args [
 	if opts.RetryPolicy != nil {
 		attempts = opts.RetryPolicy.MaximumAttempts
 	}
-	c.timeouts(cmd, map[string]time.Duration{
-		"start-to-close timeout": opts.StartToCloseTimeout, "heartbeat timeout": opts.HeartbeatTimeout, "maximum attempts": time.Duration(attempts),
-	})
-	c.arguments(cmd, args)
+	c.bounds(cmd, bounds{startToClose: opts.StartToCloseTimeout, heartbeat: opts.HeartbeatTimeout, attempts: attempts})
+	return c.arguments(cmd, args)
 }
 
 // timer compares by count: the SDK sends every timer, also one that is cancelled at once.
 func (c *comparison) timer(d time.Duration) {
 	c.timers++
 	if cmd, ok := c.meet(fmt.Sprintf("timer %d", c.timers)); ok {
-		c.timeouts(cmd, map[string]time.Duration{"duration": d})
+		c.bounds(cmd, bounds{duration: d})
 	}
 }
 
@@ -150,25 +159,34 @@ func (c *comparison) continued(name string, args []any) {
 	}
 }
 
-func (c *comparison) timeouts(cmd command, replayed map[string]time.Duration) {
-	for _, field := range sortedKeys(replayed) {
-		if cmd.timeout[field] != replayed[field] {
-			show := func(d time.Duration) string { return d.String() }
-			if field == "maximum attempts" {
-				show = func(d time.Duration) string { return strconv.Itoa(int(d)) }
-			}
-			c.diverge(cmd, field, show(cmd.timeout[field]), show(replayed[field]))
-		}
+func (c *comparison) bounds(cmd command, replayed bounds) {
+	recorded := cmd.bounds
+	switch {
+	case recorded == replayed:
+	case recorded.duration != replayed.duration:
+		c.diverge(cmd, "duration", recorded.duration.String(), replayed.duration.String())
+	case recorded.heartbeat != replayed.heartbeat:
+		c.diverge(cmd, "heartbeat timeout", recorded.heartbeat.String(), replayed.heartbeat.String())
+	case recorded.attempts != replayed.attempts:
+		c.diverge(cmd, "maximum attempts", strconv.Itoa(int(recorded.attempts)), strconv.Itoa(int(replayed.attempts)))
+	default:
+		c.diverge(cmd, "start-to-close timeout", recorded.startToClose.String(), replayed.startToClose.String())
 	}
 }
 
-func (c *comparison) arguments(cmd command, args []any) {
+// arguments compares a command's, and returns them as they are encoded.
+func (c *comparison) arguments(cmd command, args []any) []any {
 	replayed, err := c.dc.ToPayloads(args...)
 	if err != nil {
 		c.diverge(cmd, "input", "an input", "an error: "+err.Error())
-		return
+		return args
 	}
 	c.payloads(cmd, cmd.input, replayed)
+	encoded := make([]any, len(replayed.GetPayloads()))
+	for i, p := range replayed.GetPayloads() {
+		encoded[i] = converter.NewRawValue(p)
+	}
+	return encoded
 }
 
 func (c *comparison) payloads(cmd command, recorded, replayed *commonpb.Payloads) {

@@ -176,7 +176,7 @@ type outbound struct {
 
 func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
 	if ctx.Err() == nil {
-		o.c.activity(workflow.GetActivityOptions(ctx), name, args)
+		args = o.c.activity(workflow.GetActivityOptions(ctx), name, args)
 	}
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
