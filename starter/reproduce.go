@@ -212,7 +212,7 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	t := origin.Trace
 	r := host.Reproduction{
 		Of:     record.Reproduced{ID: t.ID, Run: t.Record, Head: t.Head, Only: o.only, Runs: o.runs},
-		Origin: t.Run, Plan: &planned.Plan, Inputs: planned.Inputs, Actions: own,
+		Origin: t.Run, Plan: &planned.Plan, Inputs: planned.Inputs, Pins: planned.Actions, Actions: own,
 	}
 	run, err := launchReproduction(ctx, c, s, r, launch)
 	if err != nil {
