@@ -33,7 +33,7 @@ type Planned struct {
 	Calls  []*Call        // all that lead to the run's head
 	// Actions are pinned by runs that this one continues, and no more by itself.
 	Actions []record.Pin
-	Left   []Left         // which of them are not in the plan, and why
+	Left    []Left // which of them are not in the plan, and why
 }
 
 // Left is a call that is not executed again.
@@ -119,7 +119,7 @@ type planning struct {
 	order   []*Call          // those, in their order
 	inputs  map[canon.Digest]bool
 	before  []record.Input // of the runs that this one continues
-	changes []string // plan ids of calls that change the world
+	changes []string       // plan ids of calls that change the world
 }
 
 // unfit says why a call is not executed again; "" if it is.
