@@ -116,6 +116,9 @@ func runReproduce(ctx context.Context, a *app, id string, o reproduceOptions) er
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := checkNew(o.html); err != nil {
+		return err
+	}
 	if o.report == "" && bundle.Is(id) {
 		var err error
 		if id, err = a.takenIn(ctx, id, o.store); err != nil {
