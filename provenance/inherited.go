@@ -142,15 +142,11 @@ func (b *builder) keeps(c *call) {
 	}
 }
 
-// runOf is the record of the run that a record belongs to.
+// runOf is the record of the run that a record belongs to, or the first on the way to it
+// that can't be read.
 func (b *builder) runOf(d canon.Digest) canon.Digest {
-	for {
-		rec, err := record.LoadAny(b.ctx, b.e.Store, d)
-		if _, run := rec.(*record.Run); err != nil || run {
-			return d
-		}
-		d = record.Parent(rec)
-	}
+	run, _, _ := record.RunOf(b.ctx, b.e.Store, d)
+	return run
 }
 
 // repeats marks a planner's turn that nobody was asked for: it repeats one of the run that

@@ -16,6 +16,7 @@ import (
 	"rlam/provenance/ancestry"
 	"rlam/provenance/history"
 	"rlam/schemas"
+	"rlam/starter/follow"
 	"rlam/worker/host"
 )
 
@@ -53,9 +54,10 @@ type relation struct {
 	How      ancestry.How    `json:"how,omitempty"`  // fork or reproduction of the run above
 	Step     int             `json:"step,omitempty"` // of a fork: the last step that both have
 	Changes  json.RawMessage `json:"changes,omitempty"`
-	Missing  canon.Digest    `json:"missing,omitzero"` // the record it comes from, of a run that isn't in the store
-	Status   string          `json:"status"`           // "unknown" where nothing tells of it
-	Steps    int             `json:"steps"`            // as far as that is known
+	Changed  []string        `json:"changed,omitempty"` // the same, as it is typed for the command fork
+	Missing  canon.Digest    `json:"missing,omitzero"`  // the record it comes from, of a run that isn't in the store
+	Status   string          `json:"status"`            // "unknown" where nothing tells of it
+	Steps    int             `json:"steps"`             // as far as that is known
 	Result   json.RawMessage `json:"result,omitempty"`
 	Temporal []temporalRun   `json:"temporal_runs"`
 	Children []*relation     `json:"children"`
@@ -117,6 +119,9 @@ func related(ctx context.Context, c *connection, s *store.Folder, n *ancestry.No
 		Run: n.Record.ID, Record: n.Digest, Started: n.Record.Started, How: n.How, Step: n.Step, Changes: n.Changes, Missing: n.Missing,
 		Status: string(unknown), Temporal: []temporalRun{}, Children: []*relation{},
 	}
+	if n.How == ancestry.Fork {
+		r.Changed = changesOf(ctx, s, n.Record)
+	}
 	histories, err := c.temporalRuns(ctx, s, n)
 	if err != nil {
 		return nil, err
@@ -136,6 +141,19 @@ func related(ctx context.Context, c *connection, s *store.Folder, n *ancestry.No
 		r.Children = append(r.Children, one)
 	}
 	return r, nil
+}
+
+// changesOf spells in what a fork departs from the run above it. What can't be read is left out.
+func changesOf(ctx context.Context, s store.Store, run *record.Run) []string {
+	var all []string
+	if run.Changes != nil && run.Changes.Recorded {
+		all = append(all, "--planner recorded")
+	}
+	changes, _ := follow.Contents{Store: s}.Changes(ctx, run)
+	for _, c := range changes {
+		all = append(all, c.Argument())
+	}
+	return all
 }
 
 // temporalRuns reads the histories of a run: those of the server where there is one and it

@@ -57,9 +57,10 @@ func (a *app) main(ctx context.Context) int {
 	root.SetArgs(a.args[1:])
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.ran {
-		err = &codedError{exitUsage, fmt.Errorf("%w\nSee: %s --help", err, a.program())}
+		named := func(text string) string { return a.program() + strings.TrimPrefix(text, root.Name()) }
+		err = &codedError{exitUsage, fmt.Errorf("%w\nUsage: %s\nSee: %s --help", err, named(c.UseLine()), named(c.CommandPath()))}
 	}
 	code := exitCode(ctx, err)
 	a.say(code, err)
@@ -102,12 +103,12 @@ func (a *app) root() *cobra.Command {
 		newVerifyCommand(a),
 		newReplayCommand(a),
 		newDiffCommand(a),
-		newForkCommand(a),
 		newWhyCommand(a),
 		newLineageCommand(a),
 		newAncestryCommand(a),
 		newRevealCommand(a),
 	)
+	nameOperands(root)
 	return root
 }
 

@@ -10,9 +10,11 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 
 	"rlam/internal/canon"
+	"rlam/internal/devserver"
 	"rlam/internal/store"
 	"rlam/provenance/bundle"
 	"rlam/provenance/history"
+	"rlam/schemas"
 	"rlam/starter/follow"
 	"rlam/worker/host"
 )
@@ -55,6 +57,9 @@ func (a *app) lookUp(ctx context.Context, id, storeFlag string) (*connection, *l
 		if k, err := a.archived(ctx, id, dir); k != nil || err != nil {
 			return nil, nil, k, err
 		}
+		if err := a.nowhere(ctx, id, dir, unreached); err != nil {
+			return nil, nil, nil, err
+		}
 		if c, err = a.connect(ctx); err != nil {
 			return nil, nil, nil, err
 		}
@@ -73,9 +78,45 @@ func (a *app) lookUp(ctx context.Context, id, storeFlag string) (*connection, *l
 	return nil, nil, nil, err
 }
 
-// archived is what the store keeps of a run, which is named by its id or by the digest of
-// its record. It is nil of a run whose histories the store has not.
+// nowhere says that there is no such run, as far as that is known without starting a server:
+// the store has none, or neither it nor a server that was ever started below this home.
+func (a *app) nowhere(ctx context.Context, id, storeDir string, unreached error) error {
+	listed, err := listRuns(ctx, storeDir)
+	if err != nil || id == last && len(listed) > 0 {
+		return err
+	}
+	if id != last {
+		if slices.ContainsFunc(listed, func(r host.ListedRun) bool { return r.Record.ID == id || r.Digest.String() == id }) || !errors.Is(unreached, devserver.ErrNotRunning) {
+			return nil
+		}
+		home, err := a.home()
+		if err != nil {
+			return err
+		}
+		if kept, err := devserver.Kept(home); kept || err != nil {
+			return err
+		}
+	}
+	var ids []string
+	for _, r := range listed {
+		ids = append(ids, r.Record.ID)
+	}
+	return &unknownRunError{id: id, nearest: schemas.Nearest(id, ids)}
+}
+
+// archived is what the store keeps of a run, as [app.kept] finds it, and says to a person
+// that no server tells of the run.
 func (a *app) archived(ctx context.Context, id, storeDir string) (*archive, error) {
+	k, err := a.kept(ctx, id, storeDir)
+	if k != nil && k.Mark == nil {
+		a.notef("No Temporal server tells of run %s: its history is taken from the store, as it was when the run closed.", k.ID)
+	}
+	return k, err
+}
+
+// kept is what the store keeps of a run, which is named by its id or by the digest of its
+// record. It is nil of a run whose histories the store has not.
+func (a *app) kept(ctx context.Context, id, storeDir string) (*archive, error) {
 	listed, err := listRuns(ctx, storeDir)
 	if err != nil {
 		return nil, err
@@ -97,9 +138,7 @@ func (a *app) archived(ctx context.Context, id, storeDir string) (*archive, erro
 	}
 	if k.Mark != nil {
 		k.Store, k.Namespace = k.Mark.Recalling(s), k.Mark.Namespace
-		return k, nil
 	}
-	a.notef("No Temporal server tells of run %s: its history is taken from the store, as it was when the run closed.", k.ID)
 	return k, nil
 }
 

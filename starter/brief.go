@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"rlam/internal/quantity"
+
 	"rlam/internal/canon"
 	"rlam/starter/follow"
 )
@@ -175,17 +177,6 @@ func size(bytes int64) string {
 }
 
 // count is a number with its noun, in the plural where it has one.
-func count(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return thousands(n) + " " + noun
-}
+func count(n int, noun string) string { return quantity.Of(n, noun) }
 
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func thousands(n int) string { return quantity.Thousands(n) }

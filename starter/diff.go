@@ -50,6 +50,9 @@ type diffMessage struct{ *diff.Diff }
 func (diffMessage) MessageType() string { return "diff" }
 
 func runDiff(ctx context.Context, a *app, one, other string, o diffOptions) error {
+	if err := checkNew(o.html); err != nil {
+		return err
+	}
 	x, err := a.gather(ctx, one, gatherOptions{store: o.store})
 	if err != nil {
 		return err
@@ -71,6 +74,21 @@ func runDiff(ctx context.Context, a *app, one, other string, o diffOptions) erro
 	return nil
 }
 
+// checkNew refuses a file for a page that is there, before anything is done for its sake.
+func checkNew(file string) error {
+	if file == "" {
+		return nil
+	}
+	if _, err := os.Lstat(file); err == nil {
+		return thereAlready(file)
+	}
+	return nil
+}
+
+func thereAlready(file string) error {
+	return badUsage("writing %q: the file is there already; name another, or remove it", file)
+}
+
 // writePage writes a page to a file that isn't there yet.
 func writePage(file string, write func(io.Writer) error) error {
 	var page bytes.Buffer
@@ -79,7 +97,7 @@ func writePage(file string, write func(io.Writer) error) error {
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) {
-		return badUsage("writing %q: the file is there already; name another, or remove it", file)
+		return thereAlready(file)
 	}
 	if err != nil {
 		return fmt.Errorf("writing a page: %w", err)

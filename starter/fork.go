@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -99,7 +100,18 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx)
+	if bundle.Is(id) {
+		if id, err = a.takenIn(ctx, id, o.store); err != nil {
+			return err
+		}
+	}
+	c, err := a.reach(ctx)
+	if err != nil {
+		if err := a.tryFork(ctx, id, dir, fork, err); err != nil {
+			return err
+		}
+		c, err = a.connect(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -123,7 +135,26 @@ func runFork(ctx context.Context, a *app, id string, o forkOptions) error {
 	})
 }
 
-// read checks what can be checked of the flags alone.
+// tryFork refuses what can be refused of a fork without a server; unreached is why none
+// tells of the run.
+func (a *app) tryFork(ctx context.Context, id, storeDir string, o host.ForkOptions, unreached error) error {
+	k, err := a.kept(ctx, id, storeDir)
+	if err != nil {
+		return err
+	}
+	if k == nil {
+		return a.nowhere(ctx, id, storeDir, unreached)
+	}
+	from, err := k.origin(ctx, storeDir)
+	if err != nil {
+		return err
+	}
+	o.ID, o.Head, o.Trial = cmp.Or(o.ID, forkID(from.id)), from.head, true
+	_, err = host.Fork(ctx, from.store, from.record, o)
+	return refusal(err)
+}
+
+// read checks what can be checked of the flags alone, and that the files they name are there.
 func (o *forkOptions) read() (host.ForkOptions, error) {
 	f := host.ForkOptions{ID: o.id, Trust: host.Trust{Bundles: o.trust}}
 	if strings.HasPrefix(o.id, "@") || len(o.id) > 200 {
@@ -146,8 +177,20 @@ func (o *forkOptions) read() (host.ForkOptions, error) {
 		f.At = n
 	}
 	var err error
-	f.Changes, err = change.Parse(o.changes)
-	return f, refusal(err)
+	if f.Changes, err = change.Parse(o.changes); err != nil {
+		return f, refusal(err)
+	}
+	for _, in := range f.Changes.Inputs {
+		if _, err := os.Stat(in.File); err != nil {
+			return f, badUsage("--input %s=%s: %w", in.Name, in.File, err)
+		}
+	}
+	if f.Changes.Policy != "" {
+		if _, err := os.Stat(f.Changes.Policy); err != nil {
+			return f, badUsage("--policy %s: %w", f.Changes.Policy, err)
+		}
+	}
+	return f, nil
 }
 
 // refusal gives the errors of a change that can't be made their exit codes.
@@ -172,23 +215,16 @@ type origin struct {
 }
 
 // origin finds a run to fork: with the server, or else in the store, which may have it
-// from a bundle. A bundle is imported first.
+// from a bundle.
 func (c *connection) origin(ctx context.Context, id, storeDir string) (*origin, error) {
-	if bundle.Is(id) {
-		s, err := store.OpenFolder(storeDir)
-		if err != nil {
-			return nil, err
-		}
-		done, _, err := takeIn(ctx, id, s)
-		if err != nil {
-			return nil, err
-		}
-		id = done.Run.String()
-	}
 	l, err := c.locate(ctx, id, storeDir)
 	var unknown *unknownRunError
 	if errors.As(err, &unknown) {
-		return c.kept(ctx, id, storeDir, err)
+		k, archiveErr := c.archived(ctx, id, storeDir)
+		if archiveErr != nil || k == nil {
+			return nil, cmp.Or(archiveErr, err)
+		}
+		return k.origin(ctx, storeDir)
 	}
 	if err != nil {
 		return nil, err
@@ -204,12 +240,8 @@ func (c *connection) origin(ctx context.Context, id, storeDir string) (*origin, 
 	return &origin{record: l.Record, head: account.End.Head, id: l.ID, dir: l.StoreDir, taskQueue: l.TaskQueue, store: s}, nil
 }
 
-// kept finds a run of which the store alone tells; unknown is what the server said of it.
-func (c *connection) kept(ctx context.Context, id, storeDir string, unknown error) (*origin, error) {
-	k, err := c.archived(ctx, id, storeDir)
-	if err != nil || k == nil {
-		return nil, cmp.Or(err, unknown)
-	}
+// origin is a run of which the store alone tells.
+func (k *archive) origin(ctx context.Context, storeDir string) (*origin, error) {
 	s, err := existingStore(storeDir)
 	if err != nil {
 		return nil, err

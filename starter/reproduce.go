@@ -116,6 +116,9 @@ func runReproduce(ctx context.Context, a *app, id string, o reproduceOptions) er
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := checkNew(o.html); err != nil {
+		return err
+	}
 	if o.report == "" && bundle.Is(id) {
 		var err error
 		if id, err = a.takenIn(ctx, id, o.store); err != nil {
@@ -212,7 +215,7 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	t := origin.Trace
 	r := host.Reproduction{
 		Of:     record.Reproduced{ID: t.ID, Run: t.Record, Head: t.Head, Only: o.only, Runs: o.runs},
-		Origin: t.Run, Plan: &planned.Plan, Inputs: planned.Inputs, Actions: own,
+		Origin: t.Run, Plan: &planned.Plan, Inputs: planned.Inputs, Pins: planned.Actions, Actions: own,
 	}
 	run, err := launchReproduction(ctx, c, s, r, launch)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -61,15 +62,17 @@ type resetMessage struct {
 func (resetMessage) MessageType() string { return "rewound" }
 
 func runReset(ctx context.Context, a *app, id string, o resetOptions) error {
-	if o.at < 1 {
-		return badUsage("--at is needed: the number of the first step that is to be planned anew, from 1")
+	if o.at < 0 {
+		return badUsage("--at %d: steps are numbered from 1", o.at)
 	}
 	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {
 		return err
 	}
 	if k != nil {
-		return badUsage("no Temporal server has run %q, and only such a run can be rewound: fork it by %s fork %s --at %d", k.ID, a.program(), id, o.at)
+		if c, l, err = a.resettable(ctx, k, o); err != nil {
+			return err
+		}
 	}
 	defer c.close()
 	e, err := c.evidence(ctx, l, false)
@@ -103,10 +106,35 @@ func runReset(ctx context.Context, a *app, id string, o resetOptions) error {
 	return runResume(ctx, a, l.ID, resumeOptions{store: o.store, detach: o.detach, idle: o.idle})
 }
 
+// resettable refuses what can be refused of a run that no server tells of, and then looks
+// for it with one that is started.
+func (a *app) resettable(ctx context.Context, k *archive, o resetOptions) (*connection, *located, error) {
+	elsewhere := badUsage("no Temporal server has run %q, and only such a run can be rewound: fork it by %s fork %s --at %d", k.ID, a.program(), k.ID, max(1, o.at))
+	if k.Mark != nil || k.Bundle != "" {
+		return nil, nil, elsewhere
+	}
+	e, err := k.evidence(ctx, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := inTime(a.program(), e, o.at); err != nil {
+		return nil, nil, err
+	}
+	if _, _, err := planningOf(k.ID, e.Trace.Line, o.at); err != nil {
+		return nil, nil, err
+	}
+	c, l, err := a.find(ctx, k.ID, o.store)
+	var unknown *unknownRunError
+	if errors.As(err, &unknown) {
+		return nil, nil, elsewhere
+	}
+	return c, l, err
+}
+
 // inTime refuses to rewind a run whose wall time is over: it would end at once.
 func inTime(program string, e *evidence, at int) error {
 	t := e.Trace
-	if t.Run == nil || t.Study == nil {
+	if t.Run == nil || t.Study == nil || at == 0 {
 		return nil // the workflow has its deadline from its history
 	}
 	started, err := time.Parse(time.RFC3339Nano, t.Run.Started)
@@ -137,7 +165,14 @@ func planningOf(id string, line []*history.Run, step int) (runID string, task in
 	if steps == 0 {
 		return "", 0, badUsage("run %q has planned no step yet: there is nothing to rewind", id)
 	}
-	return "", 0, badUsage("--at %d: run %q has steps up to %d", step, id, steps)
+	has := fmt.Sprintf("the steps 1 to %d", steps)
+	if steps == 1 {
+		has = "step 1 alone"
+	}
+	if step == 0 {
+		return "", 0, badUsage("--at STEP is missing, the first step that is to be planned anew: run %q has %s", id, has)
+	}
+	return "", 0, badUsage("--at %d: run %q has %s", step, id, has)
 }
 
 // rewound says that a run was rewound.

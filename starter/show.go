@@ -57,6 +57,7 @@ type standingMessage struct {
 	Foreign   bool              `json:"own_worker,omitempty"` // it needs a worker with actions of its own
 	Progress  map[string]string `json:"progress,omitempty"`   // what the actions that are under way said last, by call
 	Leftovers []follow.Leftover `json:"leftovers"`
+	Rewound   []follow.Rewound  `json:"rewound,omitempty"` // what resets left
 	Next      []string          `json:"next,omitempty"`
 	Imported  string            `json:"imported,omitempty"` // where it comes from, if it wasn't run with this store
 }
@@ -112,7 +113,7 @@ func (a *app) showStory(ctx context.Context, f follow.Follower) (*follow.Account
 	if err != nil {
 		return nil, nil, err
 	}
-	m := &standingMessage{Run: f.ID, Open: account.Open(), Leftovers: []follow.Leftover{}}
+	m := &standingMessage{Run: f.ID, Open: account.Open(), Leftovers: []follow.Leftover{}, Rewound: account.Rewound}
 	if f.Contents.Store != nil {
 		left, err := f.Contents.Leftovers(ctx, account)
 		if err != nil {

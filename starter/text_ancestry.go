@@ -27,8 +27,8 @@ func (p *textPrinter) relation(r *relation, asked, head, more string) {
 	if !r.Missing.IsZero() {
 		line("continues record " + r.Missing.String() + ", of a run that isn't in this store")
 	}
-	if len(r.Changes) > 0 {
-		line("changes " + briefJSON(r.Changes))
+	for _, change := range r.Changed {
+		line("with " + handle.ReplaceAllStringFunc(change, func(h string) string { return h[:15] + "…" }))
 	}
 	if len(r.Result) > 0 {
 		line("result " + briefJSON(r.Result))

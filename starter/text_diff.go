@@ -29,18 +29,12 @@ func (p *textPrinter) diff(d *diff.Diff) {
 		p.block(p.bad.Render("≠")+" ", "They part at "+firstWords(d), unstyled)
 	}
 	p.section("What they were given", len(d.Given))
-	for _, i := range d.Given {
-		p.item(i.Subject, i)
-	}
+	p.items(d.Given, true)
 	p.section("Between planner and run", len(d.Turns))
-	for _, i := range d.Turns {
-		p.item(i.Subject, i)
-	}
+	p.items(d.Turns, true)
 	p.pairsOfCalls(d)
 	p.section("How they ended", len(d.Result))
-	for _, i := range d.Result {
-		p.item(i.Subject, i)
-	}
+	p.items(d.Result, true)
 	p.section("What could not be compared", len(d.Notes))
 	for _, n := range d.Notes {
 		p.block("  ? ", n, unstyled)
@@ -79,12 +73,7 @@ func (p *textPrinter) pairsOfCalls(d *diff.Diff) {
 		}
 		named := cmp.Or(c.A, c.B)
 		p.printf("%s %s %s\n", mark, c.Subject(), p.dim.Render(printable(named.Action)))
-		for _, i := range c.Items[:min(len(c.Items), mostItems)] {
-			p.item("", i)
-		}
-		if more := len(c.Items) - mostItems; more > 0 {
-			p.printf("    %s\n", p.dim.Render(fmt.Sprintf("and %s; --json and --html tell all", count(more, "more difference"))))
-		}
+		p.items(c.Items, false)
 		if c.Why != "" {
 			p.block("    → ", c.Why, p.dim)
 		}
@@ -94,8 +83,23 @@ func (p *textPrinter) pairsOfCalls(d *diff.Diff) {
 	}
 }
 
-// mostItems is how many differences of one call are told to people.
+// mostItems is how many differences of one kind, or of one call, are told to people.
 const mostItems = 12
+
+// items says what differs of one kind, or of one call; named says whether each is of a
+// subject of its own.
+func (p *textPrinter) items(all []diff.Item, named bool) {
+	for _, i := range all[:min(len(all), mostItems)] {
+		subject := ""
+		if named {
+			subject = i.Subject
+		}
+		p.item(subject, i)
+	}
+	if more := len(all) - mostItems; more > 0 {
+		p.printf("    %s\n", p.dim.Render(fmt.Sprintf("and %s; --json and --html tell all", count(more, "more difference"))))
+	}
+}
 
 // item says one difference: what it is of, and both values.
 func (p *textPrinter) item(subject string, i diff.Item) {
@@ -127,11 +131,27 @@ func (p *textPrinter) item(subject string, i diff.Item) {
 	if arrow := one + " → " + other; lipgloss.Width(arrow) <= p.width-14 {
 		p.printf("%s%s\n", itemColumn, printable(arrow))
 	} else {
+		one, other = aroundParting(one, other, p.width-16)
 		p.printf("%s%s\n%s%s\n", itemColumn, oneLine("A "+one, p.width-14), itemColumn, oneLine("B "+other, p.width-14))
 	}
 	if len(more) > 0 {
 		p.block(itemColumn, strings.Join(more, "; "), p.dim)
 	}
+}
+
+// aroundParting leaves out what two texts begin with alike, where a line as wide as that
+// would not show the place at which they part.
+func aroundParting(one, other string, width int) (string, string) {
+	a, b := []rune(one), []rune(other)
+	part := 0
+	for part < len(a) && part < len(b) && a[part] == b[part] {
+		part++
+	}
+	if part < width/2 {
+		return one, other
+	}
+	from := part - width/3
+	return "…" + string(a[from:]), "…" + string(b[from:])
 }
 
 // itemColumn is where values begin.

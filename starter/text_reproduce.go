@@ -60,7 +60,11 @@ func (p *textPrinter) reproducedCall(c reproduce.CallReport) {
 	case reproduce.Refuted:
 		style, glyph = p.bad, "✗"
 	}
-	p.mark(style, glyph, c.Call, fmt.Sprintf("%-26s %s", oneLine(c.Action, 26), c.Verdict), c.Why)
+	verdict := string(c.Verdict)
+	if c.Of != "" {
+		verdict += ", executed in " + printable(c.Of)
+	}
+	p.mark(style, glyph, c.Call, fmt.Sprintf("%-26s %s", oneLine(c.Action, 26), verdict), c.Why)
 	for _, f := range c.Fields {
 		if i := f.Interval; i != nil {
 			p.block(moreColumn, fmt.Sprintf("%s: %d executions, mean %s ± %s, recorded %s, 95 %% prediction %s to %s", f.Name, i.N,

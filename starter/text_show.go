@@ -20,6 +20,12 @@ var unstyled = lipgloss.NewStyle()
 
 // standing says how a run stands beyond its history.
 func (p *textPrinter) standing(m standingMessage) {
+	if len(m.Rewound) > 0 {
+		p.heading("Rewound, and beside the line that counts")
+	}
+	for _, r := range m.Rewound {
+		p.block(callColumn+p.dim.Render("↶")+" ", rewoundWords(r), unstyled)
+	}
 	if len(m.Leftovers) > 0 {
 		p.printf("\n%s\n", p.bold.Render("In the journal, and not in the history"))
 	}
@@ -42,6 +48,28 @@ func (p *textPrinter) standing(m standingMessage) {
 		p.printf("\nThe run is open and has no worker. To go on with it:\n")
 	}
 	p.commands(m.Next)
+}
+
+// rewoundWords say what a reset left, and who asked for it as far as that is known.
+func rewoundWords(r follow.Rewound) string {
+	what := "no step"
+	if r.Gone {
+		what = "what nobody can tell any more, the history"
+	} else if n := len(r.Steps); n > 0 {
+		what = fmt.Sprintf("step %d", r.Steps[0])
+		if n > 1 {
+			what = fmt.Sprintf("steps %d to %d", r.Steps[0], r.Steps[n-1])
+		}
+		switch len(r.Calls) {
+		case 0:
+			what += ", with no call carried out"
+		case 1:
+			what += ", with call " + r.Calls[0]
+		default:
+			what += ", with calls " + strings.Join(r.Calls, ", ")
+		}
+	}
+	return fmt.Sprintf("%s, of Temporal run %s, by the reset of %s: %s", what, r.RunID, r.At.Local().Format(time.DateTime), r.Reason)
 }
 
 // progress says how far calls under way are, or for what they wait.

@@ -310,8 +310,12 @@ func (p *textPrinter) end(e follow.End) {
 		tokens += fmt.Sprintf(", %s cached", thousands(n.Usage.Cached))
 	}
 	p.fact("work", strings.Join([]string{count(n.Steps, "step"), calls, attempts, tokens}, " · "))
-	p.fact("time", fmt.Sprintf("%s: model %s · actions %s · waiting %s · R-LAM %s",
-		duration(c.Wall), spent(c.Model), spent(c.Actions), spent(c.Waiting), spent(c.Engine)))
+	rewound := ""
+	if c.Rewound > 0 {
+		rewound = " · until a reset " + spent(c.Rewound)
+	}
+	p.fact("time", fmt.Sprintf("%s: model %s · actions %s · waiting %s%s · R-LAM %s",
+		duration(c.Wall), spent(c.Model), spent(c.Actions), spent(c.Waiting), rewound, spent(c.Engine)))
 	if n.Reused > 0 {
 		p.fact("reused", fmt.Sprintf("%d of %s, and nothing was executed for them: saved %s", n.Reused, count(n.Calls, "call"), spent(e.Saved)))
 	}

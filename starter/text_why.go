@@ -45,6 +45,9 @@ func (p *textPrinter) why(m whyMessage) {
 		d.Piece = strings.TrimSpace(componentNames[d.Component] + " " + d.Piece)
 		p.differences([]executor.Difference{d.Difference})
 	}
+	if m.There != nil {
+		p.why(*m.There)
+	}
 }
 
 // componentNames are the components as they are called in text.
@@ -59,9 +62,11 @@ func reasonWords(m whyMessage) string {
 	case becauseNothing:
 		return "Nothing of it has been executed, or its step is still open."
 	case becauseAsserted:
-		return "It was not executed in this run: a person put an output in place of the one that the run it was forked from has."
+		return fmt.Sprintf("It was not executed in this run: a person put an output in place of the one that run %s has.", m.There.Run)
 	case becauseKept:
-		return "It was not executed in this run: what came of it in the run that was forked stands."
+		return fmt.Sprintf("It was not executed in this run: what came of it in run %s, which was forked, stands.", m.There.Run)
+	case becauseBefore:
+		return fmt.Sprintf("It was not executed in this run, which is a fork and goes on after it: it is a call of run %s.", m.There.Run)
 	case becauseNever:
 		return `The study says "reuse: never".`
 	case becauseEffects:

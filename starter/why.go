@@ -27,7 +27,8 @@ func newWhyCommand(a *app) *cobra.Command {
 A call is answered by an earlier execution if nothing that counts differs: the
 action's schema, its binding, parameters and artifacts, seed, and the identity of
 the environment. Of a call that was executed, the earlier execution that came
-nearest is named, and in what it differed. No server is needed.
+nearest is named, and in what it differed. Of a call that a fork took over, it is
+said of the run that it comes from. No server is needed.
 
 CALL is a call's id, such as 2.1, or the planner's own for it.`,
 		Example: `  starter why @last 2.1
@@ -44,7 +45,7 @@ type whyMessage struct {
 	Run     string `json:"run"`
 	Call    string `json:"call"`
 	Action  string `json:"action"`
-	Outcome string `json:"outcome"` // reused, executed, kept, asserted by a person, or how the call stands of which nothing has run
+	Outcome string `json:"outcome"` // reused, executed, inherited, kept, asserted by a person, or how the call stands of which nothing has run
 	Because reason `json:"because"`
 	Said    string `json:"said,omitempty"` // what the study or the action says, where that is the reason
 
@@ -53,6 +54,10 @@ type whyMessage struct {
 	PassedOver   []record.PassedOver `json:"passed_over,omitempty"`
 	Nearest      *record.Reused      `json:"nearest,omitempty"` // the earlier execution that came nearest
 	Differs      []componentDiff     `json:"differs,omitempty"` // from it
+
+	// There says the same of the run that a fork has the call from: of one that is inherited,
+	// kept, or whose output a person put in place of what it was there.
+	There *whyMessage `json:"there,omitempty"`
 }
 
 func (whyMessage) MessageType() string { return "why" }
@@ -66,6 +71,7 @@ const (
 	becauseNothing  reason = "no-attempt"  // nothing was attempted
 	becauseAsserted reason = "asserted"    // a person gave its output
 	becauseKept     reason = "kept"        // a fork leaves it as it was
+	becauseBefore   reason = "inherited"   // it stands before the step at which the run was forked
 	becauseNever    reason = "never"       // the study reuses nothing
 	becauseClass    reason = "class"       // the study doesn't reuse what has the action's class
 	becauseEffects  reason = "effects"     // the action changes something outside
@@ -91,13 +97,19 @@ func runWhy(ctx context.Context, a *app, id, callID string, o whyOptions) error 
 	if e.Store == nil || e.Trace.Run == nil || e.Trace.Study == nil {
 		return notFound("the store has no record of run %q", id)
 	}
-	w := &inquiry{store: e.Store, run: e.Trace.Run, record: e.Trace.Record, study: &e.Trace.Study.Study}
+	w := &inquiry{store: e.Store}
 	if err := w.find(ctx, e.Trace.Head, callID); err != nil {
 		return err
+	}
+	if w.call.ID == "" {
+		return notFound("run %q has no call %q; %s show %s lists them", e.Trace.ID, callID, a.program(), e.Trace.ID)
 	}
 	m, err := w.why(ctx)
 	if err != nil {
 		return err
+	}
+	if w.record != e.Trace.Record {
+		m = &whyMessage{Run: e.Trace.ID, Call: m.Call, Action: m.Action, Outcome: string(becauseBefore), Because: becauseBefore, There: m}
 	}
 	a.printer.Print(*m)
 	return nil
@@ -106,18 +118,20 @@ func runWhy(ctx context.Context, a *app, id, callID string, o whyOptions) error 
 // inquiry is what is asked after: a call, and its last attempt with an environment.
 type inquiry struct {
 	store    store.Store
+	record   canon.Digest // of the run that the call is of
 	run      *record.Run
-	record   canon.Digest
-	study    *schemas.Study
+	study    *schemas.Study // that run's
 	proposal canon.Digest
 	call     record.CallRecord
 	at       *record.AttemptRecord // nil if nothing was attempted, or the step is still open
 	action   *schemas.Action       // nil if nothing was attempted
 }
 
-// find looks up a call by its id, or else by the planner's own for it.
+// find looks up a call by its id, or else by the planner's own for it, among those that
+// lead to head; of a fork, those of the runs that it continues are among them. There is
+// none where the call's id is "" afterwards.
 func (w *inquiry) find(ctx context.Context, head canon.Digest, id string) error {
-	links, err := record.Chain(ctx, w.store, w.record, head)
+	links, err := record.Lineage(ctx, w.store, head)
 	if err != nil {
 		return err
 	}
@@ -134,8 +148,26 @@ func (w *inquiry) find(ctx context.Context, head canon.Digest, id string) error 
 		}
 	}
 	if w.call.ID == "" {
-		return notFound("run %q has no call %q; starter show %s lists them", w.run.ID, id, w.run.ID)
+		return nil
 	}
+	return w.read(ctx)
+}
+
+// read reads what the call rests on: its run, and what it is an attempt of.
+func (w *inquiry) read(ctx context.Context) error {
+	var err error
+	if w.record, w.run, err = record.RunOf(ctx, w.store, w.proposal); err != nil {
+		return err
+	}
+	text, err := store.Read(ctx, w.store, w.run.Study, record.MaxContent)
+	if err != nil {
+		return fmt.Errorf("reading the study of run %q: %w", w.run.ID, err)
+	}
+	study, err := schemas.ReadStudy(text)
+	if err != nil {
+		return err
+	}
+	w.study = &study.Study
 	for i := len(w.call.Attempts) - 1; i >= 0 && w.at == nil; i-- {
 		if at := &w.call.Attempts[i]; !at.Environment.IsZero() {
 			w.at = at
@@ -146,6 +178,25 @@ func (w *inquiry) find(ctx context.Context, head canon.Digest, id string) error 
 	}
 	w.action = &schemas.Action{}
 	return readJSON(ctx, w.store, w.call.Spec, w.action)
+}
+
+// there asks after the call in the run that a fork has it from.
+func (w *inquiry) there(ctx context.Context) (*whyMessage, error) {
+	var s record.Step
+	if err := record.Load(ctx, w.store, w.call.Kept.Step, &s); err != nil {
+		return nil, err
+	}
+	o := &inquiry{store: w.store}
+	for _, c := range s.Calls {
+		o.take(w.call.ID, s.Parent, c)
+	}
+	if o.call.ID == "" {
+		return nil, fmt.Errorf("step %s, of which call %s is kept, has no such call", w.call.Kept.Step, w.call.ID)
+	}
+	if err := o.read(ctx); err != nil {
+		return nil, err
+	}
+	return o.why(ctx)
 }
 
 // take keeps the call if it is the one that is meant: as proposed, and then as it ended.
@@ -159,12 +210,14 @@ func (w *inquiry) take(id string, proposal canon.Digest, c record.CallRecord) {
 func (w *inquiry) why(ctx context.Context) (*whyMessage, error) {
 	m := &whyMessage{Run: w.run.ID, Call: w.call.ID, Action: w.call.Action, Outcome: string(w.call.Status), Because: becauseNothing}
 	switch { // the attempts of what a fork keeps are those of the run that was forked
-	case w.call.Asserted != nil:
-		m.Outcome, m.Because = "asserted by a person", becauseAsserted
-		return m, nil
 	case w.call.Kept != nil:
 		m.Outcome, m.Because = "kept", becauseKept
-		return m, nil
+		if w.call.Asserted != nil {
+			m.Outcome, m.Because = "asserted by a person", becauseAsserted
+		}
+		var err error
+		m.There, err = w.there(ctx)
+		return m, err
 	case w.at == nil:
 		return m, nil
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,12 +42,7 @@ func (w *inquiry) compare(ctx context.Context, m *whyMessage) error {
 	answers := func(e reuse.Entry) bool {
 		return w.study.Reuse.Source() == schemas.ReuseStore || slices.Contains(family, e.Run)
 	}
-	nearest := all[0]
-	for _, e := range all[1:] {
-		if nearer(mine.Components, e, nearest, answers) {
-			nearest = e
-		}
-	}
+	nearest := w.nearest(ctx, mine, all, answers)
 	m.Nearest = &nearest.Reused
 	differing := mine.Components.Differing(nearest.Components)
 	switch {
@@ -60,16 +57,31 @@ func (w *inquiry) compare(ctx context.Context, m *whyMessage) error {
 	return err
 }
 
-// nearer says whether a shares more with what is asked after than b does; of those that
-// share as much, what may answer comes first, and then what ended last.
-func nearer(mine reuse.Components, a, b reuse.Entry, answers func(reuse.Entry) bool) bool {
-	if n, best := len(mine.Differing(a.Components)), len(mine.Differing(b.Components)); n != best {
-		return n < best
+// nearest is the execution that shares most with what is asked after: that differs in the
+// fewest components, of those in the fewest pieces of them (a parameter, a library); then
+// what may answer comes first, and then what ended last. There is at least one.
+func (w *inquiry) nearest(ctx context.Context, mine reuse.Entry, all []reuse.Entry, answers func(reuse.Entry) bool) reuse.Entry {
+	components := func(e reuse.Entry) int { return len(mine.Components.Differing(e.Components)) }
+	fewest := components(slices.MinFunc(all, func(a, b reuse.Entry) int { return cmp.Compare(components(a), components(b)) }))
+	all = slices.DeleteFunc(all, func(e reuse.Entry) bool { return components(e) > fewest })
+	pieces := map[record.Reused]int{}
+	for _, e := range all {
+		d, err := w.differences(ctx, mine.Components.Differing(e.Components), mine, e)
+		if pieces[e.Reused] = len(d); err != nil { // it can't be said in what it differs: any other tells more
+			pieces[e.Reused] = math.MaxInt
+		}
 	}
-	if answers(a) != answers(b) {
-		return answers(a)
-	}
-	return before(b.Ended, a.Ended)
+	return slices.MinFunc(all, func(a, b reuse.Entry) int {
+		switch {
+		case pieces[a.Reused] != pieces[b.Reused]:
+			return cmp.Compare(pieces[a.Reused], pieces[b.Reused])
+		case answers(a) != answers(b) && answers(a), answers(a) == answers(b) && before(b.Ended, a.Ended):
+			return -1
+		case answers(a) != answers(b) || before(a.Ended, b.Ended):
+			return 1
+		}
+		return 0
+	})
 }
 
 // before compares times as records spell them.

@@ -88,7 +88,7 @@ var rules = []rule{
 	},
 	{
 		of: []string{"rlam/provenance", "rlam/provenance/"}, not: []string{"rlam/"},
-		but: []string{"rlam/provenance", "rlam/provenance/", "rlam/internal/canon", "rlam/internal/jsonpointer", "rlam/internal/store", "rlam/internal/record", "rlam/internal/journal", "rlam/internal/replay", "rlam/internal/repeatability", "rlam/internal/tree", "rlam/internal/draw", "rlam/internal/resample", "rlam/internal/statistics", "rlam/internal/figure", "rlam/schemas", "rlam/workflows"},
+		but: []string{"rlam/provenance", "rlam/provenance/", "rlam/internal/canon", "rlam/internal/jsonpointer", "rlam/internal/store", "rlam/internal/record", "rlam/internal/journal", "rlam/internal/replay", "rlam/internal/quantity", "rlam/internal/repeatability", "rlam/internal/tree", "rlam/internal/draw", "rlam/internal/resample", "rlam/internal/statistics", "rlam/internal/figure", "rlam/schemas", "rlam/workflows"},
 		why: "who audits a run rests on what is on record, and on nothing that could execute",
 	},
 	{

@@ -112,6 +112,20 @@ func Running(home string) (*Server, error) {
 	return newServer(d, rec), nil
 }
 
+// Kept says whether a command has ever started a server below home ("" is [Home]), so that
+// there are runs of it.
+func Kept(home string) (bool, error) {
+	d, err := stateBelow(home)
+	if err != nil {
+		return false, err
+	}
+	_, err = os.Stat(d.recordFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Home is where R-LAM keeps what must outlive a command: $RLAM_HOME, else
 // $XDG_DATA_HOME/rlam, else ~/.local/share/rlam (%LocalAppData%\rlam on
 // Windows). It need not exist.

@@ -66,6 +66,21 @@ type Asserted struct {
 // Fork says whether the run continues another one.
 func (r *Run) Fork() bool { return !r.Parent.IsZero() }
 
+// RunOf finds the run that a record belongs to: its digest, and its record.
+func RunOf(ctx context.Context, s store.Store, d canon.Digest) (canon.Digest, *Run, error) {
+	for at := d; !at.IsZero(); {
+		rec, err := LoadAny(ctx, s, at)
+		if err != nil {
+			return at, nil, fmt.Errorf("looking for the run that record %s belongs to: %w", d, err)
+		}
+		if run, is := rec.(*Run); is {
+			return at, run, nil
+		}
+		at = Parent(rec)
+	}
+	return canon.Digest{}, nil, fmt.Errorf("looking for the run that record %s belongs to: %w", d, ErrNoStart)
+}
+
 // Lineage reads all records that lead to head, the oldest first: of a fork, those of the
 // runs that it continues come before its own.
 func Lineage(ctx context.Context, s store.Store, head canon.Digest) ([]Link, error) {

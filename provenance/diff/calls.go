@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/internal/record"
 	"rlam/internal/repeatability"
 	"rlam/provenance/export"
@@ -147,10 +148,13 @@ func causesOf(params []Item) []string {
 		}
 	}
 	if len(proposed) > 0 {
-		out = append(out, "other parameters were proposed ("+strings.Join(proposed[:min(3, len(proposed))], ", ")+")")
+		out = append(out, "other parameters were proposed ("+quantity.Listed(proposed, mostNamed)+")")
 	}
 	return out
 }
+
+// mostNamed is how many parameters are named that were proposed otherwise.
+const mostNamed = 3
 
 // seed is the seed of a call, if it has one.
 func (c *comparison) seed(k *call, s *side) string {

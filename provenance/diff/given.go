@@ -155,7 +155,8 @@ func (c *comparison) file(area Area, subject string, a, b canon.Digest) {
 	}
 	if !json.Valid(x) || !json.Valid(y) {
 		p, q := whereTextsPart(string(x), string(y))
-		c.give(area, subject, "", show(p), show(q))
+		one, other := showBoth(p, q)
+		c.give(area, subject, "", one, other)
 		return
 	}
 	for _, v := range values(x, y) {
@@ -255,7 +256,7 @@ func (c *comparison) requests(a, b turn) []value {
 	if len(out) == 0 {
 		out = []value{{at: "/body", a: p.Body.String(), b: q.Body.String()}}
 	}
-	return out[:min(len(out), 5)]
+	return out
 }
 
 // result compares how the runs ended, and with what.

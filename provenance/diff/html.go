@@ -1,37 +1,36 @@
 package diff
 
 import (
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
+
+	"rlam/internal/quantity"
+	"rlam/provenance/export/page"
 )
 
 //go:embed page.html
 var pageText string
 
-//go:embed page.css
-var pageStyle string
-
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"distance": func(n *Numbers) string { return n.String() },
-	"style":    func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // a file of this package
-	"policy": func() string {
-		sum := sha256.Sum256([]byte(pageStyle))
-		return fmt.Sprintf("default-src 'none'; style-src 'sha256-%s'; base-uri 'none'; form-action 'none'", base64.StdEncoding.EncodeToString(sum[:]))
-	},
+	"steps":    func(n int) string { return quantity.Of(n, "step") },
 }).Parse(pageText))
 
 // WriteHTML writes a page with both runs side by side: one file, without scripts, that
 // loads nothing. What models and tools wrote is text in it.
 func WriteHTML(w io.Writer, d *Diff) error {
-	if err := page.Execute(w, d); err != nil {
+	title := d.A.ID + " and " + d.B.ID
+	var body strings.Builder
+	if err := pageTemplate.Execute(&body, struct {
+		*Diff
+		Title string
+	}{d, title}); err != nil {
 		return fmt.Errorf("writing the comparison of %q and %q as a page: %w", d.A.ID, d.B.ID, err)
 	}
-	return nil
+	return page.Shell{Title: title, Styles: []string{"base.css", "diff.css"}, Body: body.String()}.Write(w)
 }
 
 // String says how far numbers are apart.

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"rlam/internal/jsonpointer"
+	"rlam/internal/quantity"
 )
 
 // shown bounds how much of a value a difference shows, in bytes.
@@ -80,13 +81,14 @@ func walk(out *[]value, at string, a, b any) {
 		}
 	case string:
 		if y, ok := b.(string); ok && x != y {
-			p, q := whereTextsPart(x, y)
-			*out = append(*out, value{at: at, a: show(p), b: show(q)})
+			one, other := showBoth(whereTextsPart(x, y))
+			*out = append(*out, value{at: at, a: one, b: other})
 			return
 		}
 	}
 	if encode(a) != encode(b) {
-		*out = append(*out, value{at: at, a: show(a), b: show(b)})
+		one, other := showBoth(a, b)
+		*out = append(*out, value{at: at, a: one, b: other})
 	}
 }
 
@@ -148,22 +150,22 @@ func number(v any) (float64, bool) {
 }
 
 // whereTextsPart gives of two texts of several lines the first that differ.
-func whereTextsPart(a, b string) (string, string) {
+func whereTextsPart(a, b string) (x, y any) {
 	if !strings.Contains(a, "\n") && !strings.Contains(b, "\n") {
 		return a, b
 	}
-	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	ours, theirs := strings.Split(a, "\n"), strings.Split(b, "\n")
 	i := 0
-	for i < len(x) && i < len(y) && x[i] == y[i] {
+	for i < len(ours) && i < len(theirs) && ours[i] == theirs[i] {
 		i++
 	}
 	line := func(lines []string) string {
 		if i < len(lines) {
 			return fmt.Sprintf("line %d: %s", i+1, lines[i])
 		}
-		return fmt.Sprintf("%d lines", len(lines))
+		return quantity.Of(len(lines), "line")
 	}
-	return line(x), line(y)
+	return line(ours), line(theirs)
 }
 
 // lookUp is what a pointer leads to in a value; absent if it leads nowhere.
@@ -202,14 +204,38 @@ func encode(v any) string {
 }
 
 // show spells a value, shortened.
-func show(v any) string {
-	s := encode(v)
-	if len(s) <= shown {
-		return s
+func show(v any) string { return shorten(encode(v), 0) }
+
+// showBoth spells two values that differ, each shortened to what is around the place at
+// which they part.
+func showBoth(a, b any) (x, y string) {
+	x, y = encode(a), encode(b)
+	part := 0
+	for part < len(x) && part < len(y) && x[part] == y[part] {
+		part++
 	}
-	cut := shown
-	for !utf8.RuneStart(s[cut]) {
-		cut--
+	from := 0
+	if max(len(x), len(y)) > shown && part > shown/3 {
+		from = part - shown/3
 	}
-	return s[:cut] + "…"
+	return shorten(x, from), shorten(y, from)
+}
+
+// shorten is what of a text is shown, from about a byte on.
+func shorten(s string, from int) string {
+	before, after := "", ""
+	for from > 0 && from < len(s) && !utf8.RuneStart(s[from]) {
+		from--
+	}
+	if from = min(from, len(s)); from > 0 {
+		before = "…"
+	}
+	to := len(s)
+	if to-from > shown {
+		for to = from + shown; !utf8.RuneStart(s[to]); {
+			to--
+		}
+		after = "…"
+	}
+	return before + s[from:to] + after
 }

@@ -50,6 +50,9 @@ func (o Comparison) Compare(ctx context.Context, p *Planned, origin, again *expo
 	r := &Report{Run: origin.Trace.ID, Reproduction: again.Trace.ID, Calls: []CallReport{}}
 	for _, call := range p.Calls {
 		report := CallReport{Call: call.ID, Action: call.Action, Executions: []string{}, Fields: []Field{}}
+		if call.Of.Run != origin.Trace.Record {
+			report.Of = call.Of.ID
+		}
 		if l, is := left[call.ID]; is {
 			report.Verdict, report.Why, report.Idle = NotReexecutable, l.Why, l.Idle
 		} else if err := c.call(call, &report); err != nil {
@@ -366,7 +369,7 @@ func affected(ctx context.Context, calls []*Call, from string, origin *export.Ru
 			}
 		}
 	}
-	links, err := record.Chain(ctx, origin.Store, origin.Trace.Record, origin.Trace.Head)
+	links, err := record.Lineage(ctx, origin.Store, origin.Trace.Head)
 	if err != nil {
 		return nil, err
 	}

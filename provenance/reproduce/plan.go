@@ -30,8 +30,10 @@ const DefaultRuns = 5
 type Planned struct {
 	Plan   schemas.Plan
 	Inputs []record.Input // artifacts of calls that are not executed again, for those that are
-	Calls  []*Call        // all of the run
-	Left   []Left         // which of them are not in the plan, and why
+	Calls  []*Call        // all that lead to the run's head
+	// Actions are pinned by runs that this one continues, and no more by itself.
+	Actions []record.Pin
+	Left    []Left // which of them are not in the plan, and why
 }
 
 // Left is a call that is not executed again.
@@ -71,6 +73,9 @@ func PlanOf(ctx context.Context, run *export.Run, o Options) (*Planned, error) {
 	for _, in := range run.Trace.Run.Inputs {
 		p.inputs[in.Digest] = true
 	}
+	if err := p.continued(ctx); err != nil {
+		return nil, err
+	}
 	for _, c := range calls {
 		if why, idle := p.unfit(c); why != "" {
 			p.Left = append(p.Left, Left{Call: c.ID, Why: why, Idle: idle})
@@ -84,6 +89,27 @@ func PlanOf(ctx context.Context, run *export.Run, o Options) (*Planned, error) {
 	return &p.Planned, nil
 }
 
+// continued notes what the runs that this one continues had: data, and actions that this
+// one may use no more.
+func (p *planning) continued(ctx context.Context) error {
+	run := p.run.Trace.Run
+	for at := run.Parent; !at.IsZero(); {
+		_, other, err := record.RunOf(ctx, p.run.Store, at)
+		if err != nil {
+			return err
+		}
+		p.before = append(p.before, other.Inputs...)
+		for _, pin := range other.Actions {
+			same := func(o record.Pin) bool { return o.Name == pin.Name && o.Version == pin.Version }
+			if !slices.ContainsFunc(run.Actions, same) && !slices.ContainsFunc(p.Actions, same) {
+				p.Actions = append(p.Actions, pin)
+			}
+		}
+		at = other.Parent
+	}
+	return nil
+}
+
 // planning makes a plan.
 type planning struct {
 	Planned
@@ -92,7 +118,8 @@ type planning struct {
 	planned map[string]*Call // by id
 	order   []*Call          // those, in their order
 	inputs  map[canon.Digest]bool
-	changes []string // plan ids of calls that change the world
+	before  []record.Input // of the runs that this one continues
+	changes []string       // plan ids of calls that change the world
 }
 
 // unfit says why a call is not executed again; "" if it is.
@@ -101,8 +128,6 @@ func (p *planning) unfit(c *Call) (why string, idle bool) {
 	switch {
 	case c.Asserted != nil:
 		return "a person asserted its output: nothing was executed that could come out again", false
-	case c.Kept != nil:
-		return "kept from the run that was forked, which executed it", true
 	case !c.executed() && c.Status == record.CallFailed:
 		return "how its last execution ended is not known: " + cmp.Or(errorType(c.Last), "no outcome"), false
 	case !c.executed():
@@ -171,9 +196,8 @@ func (p *planning) add(c *Call) error {
 		times = p.o.Runs
 	}
 	changes := c.Spec.Effects == schemas.EffectsExternal
-	seed := p.run.Trace.Study.Study.SeedOf(c.Spec, c.ID, c.Seed)
 	for n := 1; n <= times; n++ {
-		planned := schemas.PlannedCall{ID: callID(c.ID, n), Action: c.Action, Params: params, Seed: seedOf(seed, n)}
+		planned := schemas.PlannedCall{ID: callID(c.ID, n), Action: c.Action, Params: params, Seed: seedOf(c.Drawn, n)}
 		for _, id := range c.After {
 			if p.planned[id] != nil {
 				planned.After = append(planned.After, callID(id, 1))
@@ -265,7 +289,8 @@ func (p *planning) handles(v any) any {
 	return v
 }
 
-// input makes an artifact of a call that isn't executed again known to the plan's run.
+// input makes an artifact known to the plan's run: of a call that isn't executed again, or
+// an input of a run that this one continues, in whose place it has other data.
 func (p *planning) input(d canon.Digest) {
 	for _, c := range p.Calls {
 		for _, at := range c.Attempts {
@@ -273,15 +298,24 @@ func (p *planning) input(d canon.Digest) {
 				if a.Digest != d {
 					continue
 				}
-				output := c.ID + "/" + a.Name
-				t := p.run.Trace
-				p.inputs[d] = true
-				a.Name = fmt.Sprintf("recorded_%d", len(p.Inputs)+1)
-				p.Inputs = append(p.Inputs, record.Input{Artifact: a, From: &record.Origin{ID: t.ID, Run: t.Record, Head: t.Head, Output: output}})
+				p.take(record.Input{Artifact: a, From: &record.Origin{ID: c.Of.ID, Run: c.Of.Run, Head: c.Of.Head, Output: c.ID + "/" + a.Name}})
 				return
 			}
 		}
 	}
+	for _, in := range p.before {
+		if in.Digest == d {
+			p.take(in)
+			return
+		}
+	}
+}
+
+// take makes data an input of the plan's run, under a name of its own.
+func (p *planning) take(in record.Input) {
+	p.inputs[in.Digest] = true
+	in.Name = fmt.Sprintf("recorded_%d", len(p.Inputs)+1)
+	p.Inputs = append(p.Inputs, in)
 }
 
 // find is where a text stands in a JSON value, as a JSON pointer.

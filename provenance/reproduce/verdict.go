@@ -32,6 +32,7 @@ type Field struct {
 type CallReport struct {
 	Call       string   `json:"call"`
 	Action     string   `json:"action"`
+	Of         string   `json:"of,omitempty"` // the run that executed it, if a fork has it from another
 	Verdict    Verdict  `json:"verdict"`
 	Why        string   `json:"why,omitempty"` // of all but confirmed
 	Idle       bool     `json:"idle,omitempty"`

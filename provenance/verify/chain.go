@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/internal/record"
 	"rlam/internal/store"
 	"rlam/provenance/history"
@@ -66,10 +67,10 @@ func (v *verification) chain() (Check, error) {
 		}
 	}
 	check := outcome(Chain, c.faults,
-		fmt.Sprintf("%d records, each with its digest and its parent; steps that follow from their proposals and outcomes: %d", c.records, c.steps),
+		fmt.Sprintf("%s, each with its digest and its parent; %s made again from proposals and outcomes", quantity.Of(c.records, "record"), quantity.Of(c.steps, "step")),
 		"records don't follow from each other")
 	if c.skipped > 0 {
-		check.Notes = append(check.Notes, fmt.Sprintf("%d steps are of runs whose history isn't here, such as the one that this run was forked from: only their digests and parents were checked", c.skipped))
+		check.Notes = append(check.Notes, fmt.Sprintf("of %s no more than digests and parents were checked: the history of the run that this one was forked from isn't here", quantity.Of(c.skipped, "step")))
 	}
 	if check.State == Passed && len(c.newer) > 0 {
 		check.State, check.Says, check.Notes = Skew, "a newer version wrote records that this one doesn't know", append(check.Notes, c.newer...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"rlam/internal/quantity"
 	"rlam/internal/record"
 	"rlam/internal/replay"
 	"rlam/internal/store"
@@ -44,7 +45,7 @@ func (v *verification) gates() (Check, error) {
 		c.State, c.Says = Failed, "the gates can't be asked about what is on record"
 		c.Faults = []Fault{{What: err.Error()}}
 	case len(c.Notes) > 0:
-		c.Says = fmt.Sprintf("of %d verdicts, %d are judged differently now, by rules that changed since", v.verdicts, len(c.Notes))
+		c.Says = fmt.Sprintf("%d of %s judged differently now, by rules that changed since", len(c.Notes), quantity.Of(v.verdicts, "verdict"))
 	}
 	return c, nil
 }

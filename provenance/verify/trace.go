@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"rlam/internal/quantity"
 	"rlam/provenance"
 	"rlam/provenance/attest"
 	"rlam/provenance/export"
@@ -78,10 +79,10 @@ func (v *verification) trace() (Check, error) {
 		events += r.Events
 	}
 	notes := c.Notes
-	c = outcome(Trace, c.Faults, fmt.Sprintf("%d events of history, the records and the journal tell of the same %d executions", events, len(t.Executions)), bad)
+	c = outcome(Trace, c.Faults, fmt.Sprintf("%d events of history, the records and the journal tell of the same %s", events, quantity.Of(len(t.Executions), "execution")), bad)
 	c.Notes = notes
 	if c.State == Passed && unknown > 0 {
-		c.State, c.Says = Skew, fmt.Sprintf("a newer server wrote %d events of types that this version doesn't know; all else fits", unknown)
+		c.State, c.Says = Skew, fmt.Sprintf("a newer server wrote %s of types that this version doesn't know; all else fits", quantity.Of(unknown, "event"))
 	}
 	return c, nil
 }
@@ -172,8 +173,8 @@ func (v *verification) completeness() (Check, error) {
 	if err != nil {
 		return Check{}, fmt.Errorf("counting what is on record: %w", err)
 	}
-	c := Check{Name: Completeness, State: Passed, Says: fmt.Sprintf("%d of %d executions are on record; %d of %d failures are told in full; %d of %d decisions and outputs are had again",
-		m.Completeness.Good, m.Completeness.Total, m.Visibility.Good, m.Visibility.Total, m.Reproducibility.Good, m.Reproducibility.Total)}
+	c := Check{Name: Completeness, State: Passed, Says: fmt.Sprintf("on record: %d of %s; told in full: %d of %s; had again: %d of %d decisions and outputs",
+		m.Completeness.Good, quantity.Of(m.Completeness.Total, "execution"), m.Visibility.Good, quantity.Of(m.Visibility.Total, "failure"), m.Reproducibility.Good, m.Reproducibility.Total)}
 	c.Notes = slices.Concat(m.Completeness.Missing, m.Visibility.Missing, m.Reproducibility.Missing)
 	return c, nil
 }
@@ -185,7 +186,7 @@ func (v *verification) absent() (Check, error) {
 		c.Notes = append(c.Notes, a.What+": "+a.Why)
 	}
 	if len(v.in.Absent) > 0 {
-		c.Says = fmt.Sprintf("%d contents and files are not here, by digest only", len(v.in.Absent))
+		c.Says = fmt.Sprintf("not here, and named by digest alone: %s", quantity.Of(len(v.in.Absent), "content"))
 	}
 	return c, nil
 }

@@ -11,6 +11,9 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
+// errNotArchived says that only the server had a history, if anybody.
+var errNotArchived = errors.New("was not archived")
+
 // events are those of one Temporal run so far, from the server or from what was archived.
 func (f Follower) events(ctx context.Context, runID string, live bool) client.HistoryEventIterator {
 	if f.Archived == nil {
@@ -18,7 +21,7 @@ func (f Follower) events(ctx context.Context, runID string, live bool) client.Hi
 	}
 	h := f.Archived[runID]
 	if h == nil {
-		return &archivedEvents{err: fmt.Errorf("the history of Temporal run %q was not archived", runID)}
+		return &archivedEvents{err: fmt.Errorf("the history of Temporal run %q %w", runID, errNotArchived)}
 	}
 	return &archivedEvents{left: h.GetEvents()}
 }

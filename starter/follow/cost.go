@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// Cost is where a run's time went, in seconds. The four parts add up to Wall.
+// Cost is where a run's time went, in seconds. The five parts add up to Wall.
 type Cost struct {
-	Wall    float64 `json:"wall"`    // from the start to the end, or to the newest event
-	Model   float64 `json:"model"`   // planner turns
-	Actions float64 `json:"actions"` // attempts of calls; those that ran side by side count once
-	Waiting float64 `json:"waiting"` // timers, and tasks that no worker took up for longer than a healthy one needs
-	Engine  float64 `json:"engine"`  // the rest: R-LAM and Temporal themselves
+	Wall    float64 `json:"wall"`              // from the start to the end, or to the newest event
+	Model   float64 `json:"model"`             // planner turns
+	Actions float64 `json:"actions"`           // attempts of calls; those that ran side by side count once
+	Waiting float64 `json:"waiting"`           // timers, and tasks that no worker took up for longer than a healthy one needs
+	Rewound float64 `json:"rewound,omitempty"` // from what resets went back to until they were asked for
+	Engine  float64 `json:"engine"`            // the rest: R-LAM and Temporal themselves
 }
 
 // unserved is how long a task may wait for a worker before the wait counts as one
@@ -28,6 +29,7 @@ func (s span) seconds() float64 { return max(0, s.to.Sub(s.from).Seconds()) }
 type clock struct {
 	first, last             time.Time
 	model, actions, waiting []span
+	rewound                 []span
 }
 
 func (c *clock) see(t time.Time) {
@@ -47,13 +49,14 @@ func (c *clock) queued(from, to time.Time) {
 }
 
 // cost splits the time. Where parts overlap, the model's time comes before the
-// actions', and both before waiting.
+// actions', both before waiting, and all before what was rewound.
 func (c *clock) cost() Cost {
 	wall := span{c.first, c.last}.seconds()
 	model := covered(c.model)
 	busy := covered(slices.Concat(c.model, c.actions))
-	all := covered(slices.Concat(c.model, c.actions, c.waiting))
-	return Cost{Wall: wall, Model: model, Actions: busy - model, Waiting: all - busy, Engine: max(0, wall-all)}
+	spent := covered(slices.Concat(c.model, c.actions, c.waiting))
+	all := covered(slices.Concat(c.model, c.actions, c.waiting, c.rewound))
+	return Cost{Wall: wall, Model: model, Actions: busy - model, Waiting: spent - busy, Rewound: all - spent, Engine: max(0, wall-all)}
 }
 
 // covered is the length of the spans' union, in seconds.

@@ -18,6 +18,7 @@ func TestCostAddsUp(t *testing.T) {
 		{"nothing", clock{}, Cost{}},
 		{"apart", clock{model: []span{between(0, 1)}, actions: []span{between(2, 4)}, waiting: []span{between(5, 8)}}, Cost{Wall: 10, Model: 1, Actions: 2, Waiting: 3, Engine: 4}},
 		{"side by side actions count once", clock{actions: []span{between(1, 5), between(2, 3), between(4, 6)}}, Cost{Wall: 10, Actions: 5, Engine: 5}},
+		{"what was rewound is no overhead", clock{model: []span{between(0, 2)}, rewound: []span{between(1, 8)}}, Cost{Wall: 10, Model: 2, Rewound: 6, Engine: 2}},
 		{"a wait beside an action is the action's time", clock{actions: []span{between(1, 4)}, waiting: []span{between(3, 9)}}, Cost{Wall: 10, Actions: 3, Waiting: 5, Engine: 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

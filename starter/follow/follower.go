@@ -49,6 +49,8 @@ type Account struct {
 	// Runs are the IDs of the Temporal runs that it consists of, and of those that a
 	// reset went back from.
 	Runs []string
+	// Rewound is what resets left, in the order of the line's resets.
+	Rewound []Rewound
 }
 
 // Open says whether the run goes on.
@@ -99,9 +101,12 @@ func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(E
 			account.End = t.end
 		}
 		account.Turns = t.turns
-		for _, base := range t.bases {
-			if !slices.Contains(account.Runs, base) {
-				account.Runs = append(account.Runs, base)
+		if account.Rewound, err = f.rewound(ctx, t); err != nil {
+			return nil, err
+		}
+		for _, r := range account.Rewound {
+			if !slices.Contains(account.Runs, r.RunID) {
+				account.Runs = append(account.Runs, r.RunID)
 			}
 		}
 		return account, nil

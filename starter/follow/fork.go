@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"rlam/internal/canon"
 	"rlam/internal/record"
@@ -49,14 +50,56 @@ func (c Contents) fork(ctx context.Context, run *record.Run) (*Fork, error) {
 	}
 	if run.Changes != nil {
 		f.Recorded = run.Changes.Recorded
-		f.Changes, err = c.changes(ctx, run)
+		f.Changes, err = c.Changes(ctx, run)
 	}
 	return f, err
 }
 
-func (c Contents) changes(ctx context.Context, run *record.Run) ([]Change, error) {
+// Argument spells a change as it is typed for the command fork, so that a shell takes it
+// as it stands: of a file, its digest is in the place of its name.
+func (c Change) Argument() string {
+	flag, rest, more := strings.Cut(c.What, " ")
+	if !more {
+		return "--" + flag + " " + quoted(c.Value.text())
+	}
+	if flag == "drop" {
+		return "--drop " + quoted(rest)
+	}
+	return "--" + flag + " " + quoted(rest+"="+c.Value.text())
+}
+
+// text is a value as it is typed: a string as its characters, anything else as JSON.
+func (v Value) text() string {
+	var s string
+	switch {
+	case len(v.Value) == 0 && v.Preview == "":
+		return "(withheld)"
+	case len(v.Value) == 0:
+		return v.Preview
+	case json.Unmarshal(v.Value, &s) == nil && !json.Valid([]byte(s)):
+		return s
+	}
+	return string(v.Value)
+}
+
+// quoted quotes a word for a shell, if it has to be.
+func quoted(word string) string {
+	special := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,@%+", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, special) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+// Changes are what a person changed for a fork. With an error, what can be read is there.
+func (c Contents) Changes(ctx context.Context, run *record.Run) ([]Change, error) {
 	var out []Change
 	ch := run.Changes
+	if ch == nil {
+		return nil, nil
+	}
 	for _, e := range ch.Edits {
 		out = append(out, Change{What: "set " + e.Call + "/" + e.Part + e.Pointer, Value: c.Value(ctx, record.Ref{Digest: e.Value})})
 	}

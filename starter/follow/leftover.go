@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"rlam/internal/canon"
 	"rlam/internal/journal"
@@ -10,7 +11,8 @@ import (
 )
 
 // Leftover is an execution that the journal knows of and the history does not use: one
-// that began and left no outcome, or one whose outcome came too late or was reset away.
+// that began and left no outcome, or one whose outcome came too late. What a reset left
+// behind in a history of its own is none: see [Rewound].
 type Leftover struct {
 	Kind      string `json:"kind"`           // "call" or "plan"
 	Call      string `json:"call,omitempty"` // of a call
@@ -35,7 +37,11 @@ func (c Contents) Leftovers(ctx context.Context, a *Account) ([]Leftover, error)
 	used := map[canon.Digest]int{}
 	var left []Leftover
 	steps := 0
-	for _, t := range a.Turns {
+	turns := slices.Clone(a.Turns)
+	for _, r := range a.Rewound {
+		turns = append(turns, r.turns...)
+	}
+	for _, t := range turns {
 		var p record.Proposal
 		if err := record.Load(ctx, c.Store, t.Plan.Head, &p); err != nil {
 			return nil, err

@@ -29,13 +29,14 @@ type tale struct {
 
 	runID   string
 	clock   clock
+	last    time.Time       // of the event before
 	tasks   map[int64]*task // activities under way, by the ID of their Scheduled event
 	timers  map[int64]timer // by the ID of their Started event
 	decided time.Time       // when the workflow task under way was scheduled
 	calls   map[string]Call // of the newest proposal, by ID
 
 	turns    []Turn
-	bases    []string // Temporal runs that a reset went back from
+	resets   []Rewound // what resets left, as far as this history says
 	head     canon.Digest
 	counters record.Counters // of the newest proposal
 	attempts int             // since then
@@ -100,6 +101,7 @@ func (t *tale) unreadable(err error) {
 // add takes in one event of the history.
 func (t *tale) add(ctx context.Context, e *historypb.HistoryEvent) error {
 	at := e.GetEventTime().AsTime()
+	defer func() { t.last = at }()
 	t.clock.see(at)
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
@@ -184,7 +186,8 @@ func (t *tale) link() string {
 func (t *tale) taskFailed(a *historypb.WorkflowTaskFailedEventAttributes, at time.Time) {
 	if a.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW {
 		t.silent = false
-		t.bases = append(t.bases, a.GetBaseRunId())
+		t.clock.rewound = append(t.clock.rewound, span{t.last, at})
+		t.resets = append(t.resets, Rewound{RunID: a.GetBaseRunId(), At: at, Reason: a.GetFailure().GetMessage()})
 		t.tell(Reset{RunID: t.runID, Reason: a.GetFailure().GetMessage(), At: at})
 		return
 	}

@@ -95,7 +95,7 @@ type leavings struct {
 }
 
 func (r *resolver) left(run ListedRun, head canon.Digest) (*leavings, error) {
-	links, err := record.Chain(r.ctx, r.store, run.Digest, head)
+	links, err := record.Lineage(r.ctx, r.store, head)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"rlam/activities"
@@ -30,6 +31,7 @@ type ForkOptions struct {
 	// Recorded has the steps that are on record from there on carried out once more, with
 	// the changes and without a planner.
 	Recorded bool
+	Trial    bool  // everything is checked, and nothing written
 	Trust    Trust // of a run that was imported: by what right its bindings are executed
 }
 
@@ -130,7 +132,7 @@ func (f *forking) change() error {
 	}
 	if len(set) > 0 {
 		if f.study, err = WithChanges(f.study, set); err != nil {
-			return err
+			return f.flagged(err)
 		}
 	}
 	if ch.Model != "" {
@@ -152,6 +154,31 @@ func (f *forking) change() error {
 		return err
 	}
 	return f.inputs(ch.Inputs)
+}
+
+// flagged tells what is wrong with the changed study by the flag that made it so.
+func (f *forking) flagged(err error) error {
+	var problems schemas.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	p := problems[0]
+	flag, at := "", strings.Split(p.Pointer, "/")
+	if len(at) > 1 {
+		flag = at[1]
+	}
+	switch flag {
+	case "limits":
+		flag = "--limits " + strings.Join(at[2:], ".")
+	case "policy":
+		flag = "--policy " + f.o.Changes.Policy + ": " + strings.Join(at[2:], "/")
+	case "inputs":
+		flag = "--input " + strings.Join(at[2:], "/")
+	default:
+		flag = "--" + flag
+	}
+	p.File, p.Line, p.Pointer = strings.TrimRight(flag, " :"), 0, ""
+	return &ChangeError{What: p.Error()}
 }
 
 // members are those of the study that other values go into, by JSON pointer.
@@ -213,7 +240,7 @@ func (f *forking) drop(names []string) error {
 
 // inputs takes in the data of those inputs that are changed. It comes last: it stores files.
 func (f *forking) inputs(changed []change.Input) error {
-	r := &resolver{ctx: f.ctx, store: f.store, keep: true}
+	r := &resolver{ctx: f.ctx, store: f.store, keep: !f.o.Trial, hash: true}
 	for _, c := range changed {
 		in, err := r.input(c.Name, f.study.Study.Inputs[c.Name])
 		if p := (schemas.Problem{}); errors.As(err, &p) {
@@ -254,6 +281,9 @@ func (f *forking) write() (canon.Digest, error) {
 	}
 	if err := activities.Rehearse(f.ctx, trial, d); err != nil {
 		return canon.Digest{}, refusal(err)
+	}
+	if f.o.Trial {
+		return d, nil
 	}
 	if _, _, err := f.store.Commit(f.ctx, batch); err != nil {
 		return canon.Digest{}, fmt.Errorf("writing the fork's record: %w", err)

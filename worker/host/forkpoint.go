@@ -10,6 +10,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/change"
+	"rlam/internal/quantity"
 	"rlam/internal/record"
 	"rlam/internal/store"
 	"rlam/schemas"
@@ -129,8 +130,29 @@ func (p past) call(e change.Edit) (step int, id string, err error) {
 	if number, _, _ := strings.Cut(e.Call, "."); p.open && number == fmt.Sprint(p.next) {
 		return 0, "", impossible("step %d is still open: the calls of the steps 1 to %d can be changed", p.next, p.next-1)
 	}
-	return 0, "", &ChangeError{What: fmt.Sprintf("--set %s: the run has no call %q that has ended", e.Place(), e.Call), Nearest: schemas.Nearest(e.Call, known)}
+	missing := &ChangeError{What: fmt.Sprintf("--set %s: the run has no call %q that has ended", e.Place(), e.Call), Nearest: schemas.Nearest(e.Call, known)}
+	if missing.Nearest == "" {
+		missing.What += "; it has " + p.calls()
+	}
+	return 0, "", missing
 }
+
+// calls lists the calls that can be changed.
+func (p past) calls() string {
+	var ids []string
+	for _, s := range p.steps {
+		for _, c := range s.record.Calls {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return "none"
+	}
+	return quantity.Listed(ids, mostCalls)
+}
+
+// mostCalls is how many calls are listed to who named one that isn't there.
+const mostCalls = 20
 
 // rehearsal is a store with more in it than is stored.
 type rehearsal struct {

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -22,6 +24,8 @@ type Reproduction struct {
 	Origin *record.Run   // its record
 	Plan   *schemas.Plan // of its calls
 	Inputs []record.Input
+	// Pins are actions of runs that the origin continues, and that it has dropped.
+	Pins []record.Pin
 	// Actions are bound instead of what the origin pins, by NAME@VERSION.
 	Actions map[string]*schemas.Bound
 }
@@ -62,7 +66,7 @@ func (r Reproduction) begin(ctx context.Context, s store.Store, id string) (*Beg
 	run.Parent, run.Changes, run.Reproduces = canon.Digest{}, nil, &r.Of
 	run.Gates = gates()
 	b := &beginning{ctx: ctx, store: s, blobs: [][]byte{study.JSON, plan}}
-	run.Actions = append([]record.Pin{}, run.Actions...)
+	run.Actions = slices.Concat(run.Actions, r.Pins)
 	for i, pin := range run.Actions {
 		if own := r.Actions[pin.Name+"@"+pin.Version]; own != nil {
 			run.Actions[i] = b.pin(own)
@@ -105,7 +109,7 @@ func (r Reproduction) study(ctx context.Context, s store.Store) (*schemas.Loaded
 			inputs = map[string]any{}
 		}
 		for _, in := range r.Inputs {
-			inputs[in.Name] = map[string]any{"run": in.From.ID, "output": in.From.Output}
+			inputs[in.Name] = member(in)
 		}
 		members["inputs"] = inputs
 	}
@@ -114,6 +118,14 @@ func (r Reproduction) study(ctx context.Context, s store.Store) (*schemas.Loaded
 		return nil, err
 	}
 	return schemas.ReadStudy(text)
+}
+
+// member is how a study file would name data that a run on record has.
+func member(in record.Input) schemas.Input {
+	if in.From != nil {
+		return schemas.Input{Run: in.From.ID, Output: in.From.Output, Digest: in.Digest}
+	}
+	return schemas.Input{File: cmp.Or(in.Path, in.Name), Digest: in.Digest}
 }
 
 // What a reproduction is allowed besides its calls: attempts of each, and steps of a plan

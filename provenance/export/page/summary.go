@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/provenance"
 	"rlam/provenance/graph"
 )
@@ -185,29 +186,13 @@ func (b *builder) work() string {
 	var all []string
 	for _, what := range []string{"step", "call", "attempt"} {
 		if count[what] > 0 {
-			all = append(all, plural(count[what], what))
+			all = append(all, quantity.Of(count[what], what))
 		}
 	}
 	if tokens > 0 {
-		all = append(all, thousands(tokens)+" tokens")
+		all = append(all, quantity.Thousands(tokens)+" tokens")
 	}
 	return strings.Join(all, " · ")
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return thousands(n) + " " + what + "s"
-}
-
-// thousands is a number with its thousands apart.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // listed bounds how much of what a metric lacks is named.

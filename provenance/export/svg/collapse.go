@@ -3,6 +3,7 @@ package svg
 import (
 	"fmt"
 
+	"rlam/internal/quantity"
 	"rlam/provenance/graph"
 )
 
@@ -55,10 +56,10 @@ func (p *placed) together(bands []*band) {
 	}
 	y += 3
 	if len(turns) > 0 {
-		p.boxes = append(p.boxes, box{id: turns[0].ID, text: count(len(turns), "turn"), title: title, class: "turn", x: turnX, y: y, width: turnWidth})
+		p.boxes = append(p.boxes, box{id: turns[0].ID, text: quantity.Of(len(turns), "turn"), title: title, class: "turn", x: turnX, y: y, width: turnWidth})
 	}
 	if calls+attempts > 0 {
-		b := box{id: bands[0].id(), text: count(calls, "call") + ", " + count(attempts, "attempt"), title: title, class: "call", x: callX, y: y, width: callWidth}
+		b := box{id: bands[0].id(), text: quantity.Of(calls, "call") + ", " + quantity.Of(attempts, "attempt"), title: title, class: "call", x: callX, y: y, width: callWidth}
 		if failed > 0 {
 			b.text, b.class = b.text+fmt.Sprintf(", %d failed", failed), "attempt failed"
 		}
@@ -94,12 +95,4 @@ func (b *band) id() string {
 		return b.calls[0].node.ID
 	}
 	return ""
-}
-
-// count is a number of things in words.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
