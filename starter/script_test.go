@@ -83,7 +83,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"until": until, "holds": holds, "service": service, "fill": fill, "build": build, "nowhere": nowhere,
-			"executed": executed, "crate": crate,
+			"executed": executed, "crate": crate, "models": models,
 		},
 	})
 }

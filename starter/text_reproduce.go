@@ -42,7 +42,7 @@ func (p *textPrinter) reproduced(m reproducedMessage) {
 	switch {
 	case !m.Holds:
 		style = p.bad
-	case m.Counts[reproduce.NotReexecutable] > 0:
+	case m.Counts[reproduce.NotReexecutable]+m.Counts[reproduce.DriftedInputs] > 0:
 		style = p.warn
 	}
 	p.block("", m.Sentence(), style)
@@ -56,7 +56,7 @@ func (p *textPrinter) reproducedCall(c reproduce.CallReport) {
 	case reproduce.NotReexecutable:
 		style, glyph = p.dim, "–"
 	case reproduce.DriftedInputs:
-		style, glyph = p.warn, "✗"
+		style, glyph = p.warn, "≠"
 	case reproduce.Refuted:
 		style, glyph = p.bad, "✗"
 	}
@@ -69,7 +69,7 @@ func (p *textPrinter) reproducedCall(c reproduce.CallReport) {
 		if i := f.Interval; i != nil {
 			p.block(moreColumn, fmt.Sprintf("%s: %d executions, mean %s ± %s, recorded %s, 95 %% prediction %s to %s", f.Name, i.N,
 				shortNumber(i.Mean), shortNumber(i.SD), shortNumber(i.Recorded), shortNumber(i.Lower), shortNumber(i.Upper)), p.dim)
-		} else if f.Verdict != c.Verdict || c.Why != f.Name+": "+f.Why {
+		} else if f.Verdict != c.Verdict || !strings.HasSuffix(c.Why, f.Name+": "+f.Why) {
 			p.block(moreColumn, f.Name+": "+string(f.Verdict)+", "+f.Why, p.dim)
 		}
 	}

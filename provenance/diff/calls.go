@@ -60,7 +60,7 @@ func (c *comparison) pair(p *Pair, a, b *call) {
 	because((a.Asserted == nil) != (b.Asserted == nil), "a person's assertion stands in place of what was computed")
 	because(a.Spec != b.Spec, "the action's schema differs")
 	because(ran(a) != ran(b), "what carries it out differs")
-	if x, y := c.seed(a, c.a), c.seed(b, c.b); x != y {
+	if x, y := c.seed(a, c.a), c.seed(b, c.b); x != y && !refused(a) && !refused(b) { // a refused call has none
 		add(Item{Area: Seed, At: "/seed", A: x, B: y})
 		because(true, "its seed differs")
 	}
@@ -92,7 +92,8 @@ func ran(k *call) canon.Digest {
 // params compares what was proposed.
 func (c *comparison) params(a, b *call) []Item {
 	var items []Item
-	if a.Action != b.Action {
+	// The action of a call may have no version: where the study has no such action.
+	if a.Action != b.Action && strings.Contains(a.Action, "@") == strings.Contains(b.Action, "@") {
 		items = append(items, Item{Area: Plan, At: "/action", A: a.Action, B: b.Action})
 	}
 	if a.key == b.key {
@@ -102,7 +103,11 @@ func (c *comparison) params(a, b *call) []Item {
 		return items
 	}
 	taken := map[string]bool{} // pointers that are told of as a whole
+	open := unresolved(a, b)
 	for _, v := range values(a.params.Value, b.params.Value) {
+		if slices.ContainsFunc(open, func(at string) bool { return within(v.at, at) }) {
+			continue
+		}
 		at, why := c.source(a, b, v)
 		if taken[at] {
 			continue
@@ -116,6 +121,25 @@ func (c *comparison) params(a, b *call) []Item {
 	}
 	return items
 }
+
+// unresolved are the places at which both calls refer to the same part of the same output,
+// and one of them still has the reference there: it was refused before that was looked up.
+func unresolved(a, b *call) (at []string) {
+	x, y := parse(a.params.Value), parse(b.params.Value)
+	for _, u := range a.Uses {
+		if slices.Contains(b.Uses, u) && isReference(lookUp(x, u.At)) != isReference(lookUp(y, u.At)) {
+			at = append(at, u.At)
+		}
+	}
+	return at
+}
+
+func isReference(v any) bool {
+	object, ok := v.(map[string]any)
+	return ok && object["$from"] != nil
+}
+
+func refused(k *call) bool { return k.Status == record.CallRefused }
 
 // source says where a parameter that differs comes from, if not from the planner, and
 // which part of the parameters that is.

@@ -25,6 +25,7 @@ type proposed struct {
 	action, name string
 	params, out  any
 	uses         []record.Use
+	refused      bool // of an action that the study hasn't got any more
 }
 
 // maker writes runs into one store.
@@ -86,10 +87,14 @@ func (m *maker) run(id string, parent canon.Digest, before int, calls ...propose
 	for i, c := range calls {
 		n := before + i + 1
 		k := record.Call{ID: fmt.Sprintf("%d.1", n), Name: c.name, Action: c.action + "@1.0.0", Spec: m.spec, Params: content(c.params), Uses: c.uses, Decision: "admitted"}
+		came := record.CallRecord{Status: record.CallCompleted, Attempts: []record.AttemptRecord{{N: 1, Status: record.AttemptCompleted, Output: content(c.out)}}}
+		if c.refused {
+			k.Action, k.Spec, k.Decision = c.action, canon.Digest{}, "refused"
+			came = record.CallRecord{Status: record.CallRefused}
+		}
+		came.Call = k
 		head = m.record(record.Proposal{Kind: record.KindProposal, Parent: head, Index: n, Outcome: "calls", Calls: []record.Call{k}, Answer: content("a")})
-		head = m.record(record.Step{Kind: record.KindStep, Parent: head, Index: n, Calls: []record.CallRecord{{
-			Call: k, Status: record.CallCompleted, Attempts: []record.AttemptRecord{{N: 1, Status: record.AttemptCompleted, Output: content(c.out)}},
-		}}})
+		head = m.record(record.Step{Kind: record.KindStep, Parent: head, Index: n, Calls: []record.CallRecord{came}})
 	}
 	last := head
 	seal := m.record(record.Seal{Kind: record.KindSeal, Parent: last, Status: record.Completed, Result: content(map[string]any{"calls": before + len(calls)})})
@@ -181,6 +186,31 @@ func TestAnInsertedCall(t *testing.T) {
 	}
 	if want := []string{"1.1=1.1", "+2.1", "2.1=3.1", "3.1=4.1"}; !slices.Equal(got, want) {
 		t.Errorf("aligned %q, want %q", got, want)
+	}
+}
+
+// TestARefusedCall differs in its verdict alone: that its reference was not looked up, that
+// it has no seed and that its action has no version any more follows from that.
+func TestARefusedCall(t *testing.T) {
+	t.Parallel()
+	m := newMaker(t)
+	calls := make3(3)
+	a := m.run("a", canon.Digest{}, 0, calls...)
+	calls[2].params, calls[2].refused = object{"x": object{"$from": "second", "pointer": "/y"}}, true
+	b := m.run("b", canon.Digest{}, 0, calls...)
+	d := compare(t, a, b)
+	if d.Same || len(d.Calls) != 3 || !d.Calls[0].Same() || !d.Calls[1].Same() {
+		t.Fatalf("%+v", d)
+	}
+	for _, i := range d.Calls[2].Items {
+		if i.Area != diff.Course && i.Area != diff.Output {
+			t.Errorf("a refused call differs in %s %s: %s → %s", i.Area, i.At, i.A, i.B)
+		}
+	}
+	calls[2].params = object{"x": object{"$from": "second", "pointer": "/z"}}
+	calls[2].uses = []record.Use{{From: "2.1", Pointer: "/z", At: "/x"}}
+	if d := compare(t, a, m.run("c", canon.Digest{}, 0, calls...)); d.Calls[2].Items[0].At != "/params/x" {
+		t.Errorf("another reference is %+v, want a difference of /params/x", d.Calls[2].Items)
 	}
 }
 

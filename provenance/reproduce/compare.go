@@ -106,6 +106,11 @@ func (c *comparing) call(was *Call, r *CallReport) error {
 	}
 	if r.Verdict == Refuted && !same(was.Values, now[0].Values) {
 		r.Verdict, r.Why = DriftedInputs, "a call before it gave other parameters; "+r.Why
+		for i := range r.Fields {
+			if r.Fields[i].Verdict == Refuted {
+				r.Fields[i].Verdict = DriftedInputs
+			}
+		}
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ func (r *Report) Sentence() string {
 		return fmt.Sprintf("Refuted, first at call %s. What rests on it: %s.", r.First, strings.Join(r.Affects, ", "))
 	case r.First != "":
 		return fmt.Sprintf("Refuted, first at call %s.", r.First)
-	case !r.Holds():
-		return "Calls gave another outcome from drifted inputs."
+	case r.Count(DriftedInputs) > 0:
+		return "Nothing speaks against the record. Calls whose parameters came from outputs that vary, as these may, gave other outcomes."
 	case r.Count(NotReexecutable) > 0:
 		return "Nothing speaks against the record, and not all of it was put to the test."
 	}
