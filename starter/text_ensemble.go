@@ -183,7 +183,7 @@ func (p *textPrinter) otherFields(r *ensemble.Report) {
 			first = false
 			p.printf("\n%s\n", p.bold.Render("Other results"))
 		}
-		p.agreement(f.Name(), f.Kind, f.Part)
+		p.agreement(f)
 		if f.Values.Distinct == 1 && f.Kind != ensemble.Mixed {
 			continue // the groups have nothing to add
 		}
@@ -194,38 +194,30 @@ func (p *textPrinter) otherFields(r *ensemble.Report) {
 			}
 			words := "none"
 			if g.Values != nil {
-				words = valueWords(f.Kind, g.Values)
+				words = oneLine(f.Agreed(g.Values), 200)
 			}
 			p.block("    ", r.GroupLabel(i)+": "+words, unstyled)
 		}
 	}
 }
 
-// agreement is one field's.
-func (p *textPrinter) agreement(name string, kind ensemble.Kind, part ensemble.Part) {
-	p.block(callColumn, oneLine(name, p.width)+": "+valueWords(kind, part.Values), unstyled)
-	a := part.Values
+// agreement is how far the values of one field agree.
+func (p *textPrinter) agreement(f ensemble.Field) {
+	a := f.Values
+	p.block(callColumn, oneLine(f.Name(), p.width)+": "+oneLine(f.Agreed(a), 200), unstyled)
 	var parts []string
-	if kind != ensemble.Artifact && a.Distinct > 1 && a.Values[0].N > 1 {
+	if f.Kind != ensemble.Artifact && a.Distinct > 1 && a.Values[0].N > 1 {
 		for _, v := range a.Values[:min(len(a.Values), shownValues)] {
 			parts = append(parts, fmt.Sprintf("%d× %s", v.N, oneLine(ensemble.Plain(v.Value), 60)))
 		}
 		if more := a.Distinct - len(parts); more > 0 {
-			parts = append(parts, fmt.Sprintf("and %s", count(more, "other value")))
+			parts = append(parts, "and "+count(more, "other value"))
 		}
 	}
-	if part.Lacking > 0 {
-		parts = append(parts, count(part.Lacking, "result")+" without it")
+	if f.Lacking > 0 {
+		parts = append(parts, count(f.Lacking, "result")+" without it")
 	}
 	if len(parts) > 0 {
 		p.block("    ", strings.Join(parts, " · "), p.dim)
 	}
-}
-
-// valueWords say how values agree: artifacts by their digests, which say nothing themselves.
-func valueWords(kind ensemble.Kind, a *ensemble.Agreement) string {
-	if kind == ensemble.Artifact {
-		return fmt.Sprintf("%s in %s", count(a.Distinct, "different artifact"), count(a.N, "result"))
-	}
-	return oneLine(a.Words(), 200)
 }

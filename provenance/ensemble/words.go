@@ -97,6 +97,18 @@ func (a *Agreement) Words() string {
 	return fmt.Sprintf("%d of %d (%s %%) are %s", a.Values[0].N, a.N, strconv.FormatFloat(100*a.Share, 'f', 1, 64), Plain(a.Values[0].Value))
 }
 
+// Agreed says how values of the field agree: artifacts by how many there are, since their
+// digests say nothing themselves.
+func (f Field) Agreed(a *Agreement) string {
+	if f.Kind != Artifact {
+		return a.Words()
+	}
+	if a.Distinct == 1 {
+		return fmt.Sprintf("the same artifact in %d of %d", a.N, a.N)
+	}
+	return fmt.Sprintf("%d different artifacts in %d", a.Distinct, a.N)
+}
+
 // Words say what was cut.
 func (c Cut) Words() string {
 	where := "the result"
