@@ -12,7 +12,7 @@ import (
 // How many lines of each kind a summary on a terminal has. What is beyond is counted, and
 // stands in the page, the JSON and the CSV.
 const (
-	shownAbsent   = 12
+	shownReasons  = 12
 	shownGroups   = 24
 	shownValues   = 5
 	shownBranches = 8
@@ -62,19 +62,14 @@ func (p *textPrinter) absent(r *ensemble.Report) {
 		return
 	}
 	p.printf("\n%s\n", p.bold.Render("Not in the statistics"))
-	for i, a := range r.Absent {
-		if i == shownAbsent {
-			p.block(callColumn+"… ", fmt.Sprintf("and %s more", thousands(len(r.Absent)-i)), p.dim)
+	reasons := r.Reasons()
+	for i, reason := range reasons {
+		if i == shownReasons {
+			p.block(callColumn+"… ", fmt.Sprintf("and %s", count(len(reasons)-i, "other reason")), p.dim)
 			break
 		}
-		words := a.Failure
-		if a.Partial {
-			words = strings.TrimSuffix(words, ".") + "; its partial result isn't counted"
-		}
-		if len(a.Varied) > 0 {
-			words += " (" + ensemble.Label(a.Varied) + ")"
-		}
-		p.mark(p.bad, "✗", oneLine(a.ID, 20), oneLine(a.Status, 40), words)
+		p.mark(p.bad, "✗", fmt.Sprintf("%d×", len(reason.Members)), oneLine(reason.Status, 40), reason.Words())
+		p.block(moreColumn, reason.Who(), p.dim)
 	}
 }
 
@@ -99,9 +94,12 @@ func (p *textPrinter) numericFields(r *ensemble.Report) {
 		}
 		p.numberRow(name, f.Part, f.Numbers, p.bold)
 		p.numberDetail(f.Part)
+		if f.Numbers.Distinct == 1 && f.Values == nil {
+			continue // the groups have nothing to add
+		}
 		for i, g := range f.Groups {
 			if i == shownGroups {
-				p.block("    … ", fmt.Sprintf("and %s more", count(len(f.Groups)-i, "group")), p.dim)
+				p.block("    … ", "and "+count(len(f.Groups)-i, "more group"), p.dim)
 				break
 			}
 			p.numberRow("  "+r.GroupLabel(i), g, f.Numbers, unstyled)
@@ -189,7 +187,7 @@ func (p *textPrinter) otherFields(r *ensemble.Report) {
 		}
 		for i, g := range f.Groups {
 			if i == shownGroups {
-				p.block("    … ", fmt.Sprintf("and %s more", count(len(f.Groups)-i, "group")), p.dim)
+				p.block("    … ", "and "+count(len(f.Groups)-i, "more group"), p.dim)
 				break
 			}
 			words := "none"

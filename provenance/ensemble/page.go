@@ -32,6 +32,9 @@ type pageLevel struct {
 // largestDrawing is how many bytes an SVG in the page has; a larger one is shown as a PNG.
 const largestDrawing = 400 << 10
 
+// pageGroups is how many groups of a field the page shows.
+const pageGroups = 60
+
 // pageData is a report as the page shows it.
 type pageData struct {
 	*Report
@@ -112,7 +115,14 @@ func (f Figure) picture() (pagePicture, error) {
 
 func (r *Report) pageNumber(f Field) pageNumber {
 	p := pageNumber{Rows: []pageRow{{f.Name(), f.Unit, false, f.Numbers.cells(f.Numbers)}}, Notes: f.notes()}
+	if f.Numbers.Distinct == 1 && f.Values == nil {
+		return p // the groups have nothing to add
+	}
 	for i, g := range f.Groups {
+		if i == pageGroups {
+			p.Notes = strings.TrimPrefix(fmt.Sprintf("%s; %d more groups stand in the JSON", p.Notes, len(f.Groups)-i), "; ")
+			break
+		}
 		p.Rows = append(p.Rows, pageRow{r.GroupLabel(i), "", true, g.Numbers.cells(f.Numbers)})
 	}
 	return p
@@ -174,6 +184,10 @@ func (r *Report) pageWords(f Field) pageWords {
 		return p
 	}
 	for i, g := range f.Groups {
+		if i == pageGroups {
+			p.Groups = append(p.Groups, fmt.Sprintf("%d more groups stand in the JSON", len(f.Groups)-i))
+			break
+		}
 		words := "none"
 		if g.Values != nil {
 			words = f.Agreed(g.Values)
