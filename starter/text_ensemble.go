@@ -12,7 +12,7 @@ import (
 // How many lines of each kind a summary on a terminal has. What is beyond is counted, and
 // stands in the page, the JSON and the CSV.
 const (
-	shownAbsent   = 12
+	shownReasons  = 12
 	shownGroups   = 24
 	shownValues   = 5
 	shownBranches = 8
@@ -62,19 +62,14 @@ func (p *textPrinter) absent(r *ensemble.Report) {
 		return
 	}
 	p.printf("\n%s\n", p.bold.Render("Not in the statistics"))
-	for i, a := range r.Absent {
-		if i == shownAbsent {
-			p.block(callColumn+"… ", fmt.Sprintf("and %s more", thousands(len(r.Absent)-i)), p.dim)
+	reasons := r.Reasons()
+	for i, reason := range reasons {
+		if i == shownReasons {
+			p.block(callColumn+"… ", fmt.Sprintf("and %s", count(len(reasons)-i, "other reason")), p.dim)
 			break
 		}
-		words := a.Failure
-		if a.Partial {
-			words = strings.TrimSuffix(words, ".") + "; its partial result isn't counted"
-		}
-		if len(a.Varied) > 0 {
-			words += " (" + ensemble.Label(a.Varied) + ")"
-		}
-		p.mark(p.bad, "✗", oneLine(a.ID, 20), oneLine(a.Status, 40), words)
+		p.mark(p.bad, "✗", fmt.Sprintf("%d×", len(reason.Members)), oneLine(reason.Status, 40), reason.Words())
+		p.block(moreColumn, reason.Who(), p.dim)
 	}
 }
 
@@ -99,9 +94,12 @@ func (p *textPrinter) numericFields(r *ensemble.Report) {
 		}
 		p.numberRow(name, f.Part, f.Numbers, p.bold)
 		p.numberDetail(f.Part)
+		if f.Numbers.Distinct == 1 && f.Values == nil {
+			continue // the groups have nothing to add
+		}
 		for i, g := range f.Groups {
 			if i == shownGroups {
-				p.block("    … ", fmt.Sprintf("and %s more", count(len(f.Groups)-i, "group")), p.dim)
+				p.block("    … ", "and "+count(len(f.Groups)-i, "more group"), p.dim)
 				break
 			}
 			p.numberRow("  "+r.GroupLabel(i), g, f.Numbers, unstyled)
@@ -183,49 +181,41 @@ func (p *textPrinter) otherFields(r *ensemble.Report) {
 			first = false
 			p.printf("\n%s\n", p.bold.Render("Other results"))
 		}
-		p.agreement(f.Name(), f.Kind, f.Part)
+		p.agreement(f)
 		if f.Values.Distinct == 1 && f.Kind != ensemble.Mixed {
 			continue // the groups have nothing to add
 		}
 		for i, g := range f.Groups {
 			if i == shownGroups {
-				p.block("    … ", fmt.Sprintf("and %s more", count(len(f.Groups)-i, "group")), p.dim)
+				p.block("    … ", "and "+count(len(f.Groups)-i, "more group"), p.dim)
 				break
 			}
 			words := "none"
 			if g.Values != nil {
-				words = valueWords(f.Kind, g.Values)
+				words = oneLine(f.Agreed(g.Values), 200)
 			}
 			p.block("    ", r.GroupLabel(i)+": "+words, unstyled)
 		}
 	}
 }
 
-// agreement is one field's.
-func (p *textPrinter) agreement(name string, kind ensemble.Kind, part ensemble.Part) {
-	p.block(callColumn, oneLine(name, p.width)+": "+valueWords(kind, part.Values), unstyled)
-	a := part.Values
+// agreement is how far the values of one field agree.
+func (p *textPrinter) agreement(f ensemble.Field) {
+	a := f.Values
+	p.block(callColumn, oneLine(f.Name(), p.width)+": "+oneLine(f.Agreed(a), 200), unstyled)
 	var parts []string
-	if kind != ensemble.Artifact && a.Distinct > 1 && a.Values[0].N > 1 {
+	if f.Kind != ensemble.Artifact && a.Distinct > 1 && a.Values[0].N > 1 {
 		for _, v := range a.Values[:min(len(a.Values), shownValues)] {
 			parts = append(parts, fmt.Sprintf("%d× %s", v.N, oneLine(ensemble.Plain(v.Value), 60)))
 		}
 		if more := a.Distinct - len(parts); more > 0 {
-			parts = append(parts, fmt.Sprintf("and %s", count(more, "other value")))
+			parts = append(parts, "and "+count(more, "other value"))
 		}
 	}
-	if part.Lacking > 0 {
-		parts = append(parts, count(part.Lacking, "result")+" without it")
+	if f.Lacking > 0 {
+		parts = append(parts, count(f.Lacking, "result")+" without it")
 	}
 	if len(parts) > 0 {
 		p.block("    ", strings.Join(parts, " · "), p.dim)
 	}
-}
-
-// valueWords say how values agree: artifacts by their digests, which say nothing themselves.
-func valueWords(kind ensemble.Kind, a *ensemble.Agreement) string {
-	if kind == ensemble.Artifact {
-		return fmt.Sprintf("%s in %s", count(a.Distinct, "different artifact"), count(a.N, "result"))
-	}
-	return oneLine(a.Words(), 200)
 }

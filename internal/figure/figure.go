@@ -96,15 +96,11 @@ func RoundTicks(low, high float64) []plot.Tick {
 // LogTicks marks powers of ten, and on a short axis names 2 and 5 times these as well.
 func LogTicks(low, high float64) []plot.Tick {
 	ticks := plot.LogTicks{Prec: -1}.Ticks(low, high)
-	if high/low >= 1000 {
-		return ticks
-	}
+	short := high/low < 1000
 	for i, t := range ticks {
-		if t.Label != "" {
-			continue
-		}
 		lead := round(t.Value/math.Pow(10, math.Floor(math.Log10(t.Value*(1+1e-9)))), 6)
-		if lead == 2 || lead == 5 {
+		if t.Label != "" || short && (lead == 2 || lead == 5) {
+			// Of the rounded value: the ticks are products, such as 9.999999999999999e-06.
 			ticks[i].Label = strconv.FormatFloat(round(t.Value, 6), 'g', -1, 64)
 		}
 	}

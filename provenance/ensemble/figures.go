@@ -95,7 +95,7 @@ func fileName(pointer, suffix string, taken map[string]bool) string {
 // titled is an empty plot of a field, with a caption that says of how many members it is.
 func (r *Report) titled(in int, caption string) *plot.Plot {
 	p := plot.New()
-	p.Title.Text = fmt.Sprintf("n = %d of %s", in, members(r.Members))
+	p.Title.Text = fmt.Sprintf("n = %d of %s", in, plural(r.Members, "member"))
 	if in < r.Members {
 		p.Title.Text += fmt.Sprintf("; %d without this result", r.Members-in)
 	}
@@ -111,13 +111,6 @@ func (r *Report) titled(in int, caption string) *plot.Plot {
 	p.Legend.Padding = vg.Points(2)
 	p.Legend.ThumbnailWidth = vg.Points(18)
 	return p
-}
-
-func members(n int) string {
-	if n == 1 {
-		return "1 member"
-	}
-	return fmt.Sprintf("%d members", n)
 }
 
 // axisLabel names a field and its unit; a long name has its end.

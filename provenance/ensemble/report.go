@@ -2,13 +2,16 @@ package ensemble
 
 import "encoding/json"
 
-// Format names the form in which a [Report] is JSON. schemas/meta/ensemble.schema.json
-// describes it.
-const Format = "rlam.ensemble.v1"
+// A [Report] is JSON of this format. It is published as schemas/meta/ensemble.schema.json.
+const (
+	Format  = "rlam.ensemble"
+	Version = 1
+)
 
 // Report is what the members of an ensemble show together.
 type Report struct {
-	Format   string `json:"format"` // [Format]
+	Format   string `json:"format"`  // [Format]
+	Version  int    `json:"version"` // [Version]
 	Ensemble string `json:"ensemble,omitempty"`
 	Study    string `json:"study,omitempty"`
 
@@ -18,7 +21,7 @@ type Report struct {
 	Absent   []Absent `json:"absent,omitempty"`
 
 	Varied []Varied `json:"varied,omitempty"`
-	Groups []Group  `json:"groups,omitempty"` // points of the design, in its order; none if it has one point
+	Groups []Group  `json:"groups,omitempty"` // points of the design, in its order; none if it has one point, or too many
 	Fields []Field  `json:"fields"`           // in the order of their pointers
 	Cuts   []Cut    `json:"cuts,omitempty"`   // what of the results has no field of its own
 	Plans  *Plans   `json:"plans,omitempty"`  // nil if no member has one
@@ -134,9 +137,9 @@ type Agreement struct {
 
 // Cut is something of the results that has no field of its own.
 type Cut struct {
-	What    string `json:"what"`              // "items", "depth" or "fields"
+	What    string `json:"what"`              // "items", "depth", "fields" or "groups"
 	Pointer string `json:"pointer,omitempty"` // of the array or of the value that is too deep
-	Kept    int    `json:"kept"`              // items or fields that have statistics
+	Kept    int    `json:"kept"`              // items, fields or groups that have statistics
 	Of      int    `json:"of,omitempty"`      // of so many: in the longest array, or altogether
 	Members int    `json:"members,omitempty"` // results that it is so in
 }

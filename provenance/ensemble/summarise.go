@@ -14,6 +14,7 @@ const (
 	defaultResamples = 2000
 	defaultFields    = 200
 	defaultItems     = 20
+	mostGroups       = 500 // points that have statistics of their own
 )
 
 // Summarise says what the members show together. Their order doesn't matter: they are
@@ -32,7 +33,7 @@ func Summarise(members []Member, o Options) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{
-		Format: Format, Ensemble: o.Ensemble, Study: o.Study, Members: len(members), Statuses: statusesOf(ordered),
+		Format: Format, Version: Version, Ensemble: o.Ensemble, Study: o.Study, Members: len(members), Statuses: statusesOf(ordered),
 		Method: Method{Confidence: 0.95, Resamples: o.Resamples, Seed: o.Ensemble, Quantiles: "type 7"}, members: ordered,
 	}
 	t := &table{options: o, results: make([]any, len(ordered))}
@@ -47,7 +48,14 @@ func Summarise(members []Member, o Options) (*Report, error) {
 		t.results[i] = value
 	}
 	r.Varied, r.Groups, t.groups = groupsOf(ordered, t.used)
+	points := len(r.Groups)
+	if points > mostGroups {
+		r.Groups, t.groups = nil, nil
+	}
 	r.Fields, r.Cuts = t.fields(labels)
+	if r.Groups == nil && points > mostGroups {
+		r.Cuts = append(r.Cuts, Cut{What: "groups", Of: points})
+	}
 	r.columns = t.columns
 	r.Plans = plansOf(ordered)
 	return r, nil

@@ -97,6 +97,62 @@ func (a *Agreement) Words() string {
 	return fmt.Sprintf("%d of %d (%s %%) are %s", a.Values[0].N, a.N, strconv.FormatFloat(100*a.Share, 'f', 1, 64), Plain(a.Values[0].Value))
 }
 
+// Reason is why some members are in no statistic.
+type Reason struct {
+	Status, Failure string
+	Partial         bool
+	Members         []Absent
+}
+
+// Reasons are the report's absent members, those with the same status and the same failure
+// together, in the order of the first of each.
+func (r *Report) Reasons() []Reason {
+	var all []Reason
+	index := map[[3]string]int{}
+	for _, a := range r.Absent {
+		same := [3]string{a.Status, a.Failure, strconv.FormatBool(a.Partial)}
+		i, known := index[same]
+		if !known {
+			i = len(all)
+			index[same], all = i, append(all, Reason{Status: a.Status, Failure: a.Failure, Partial: a.Partial})
+		}
+		all[i].Members = append(all[i].Members, a)
+	}
+	return all
+}
+
+// Words say why, in a sentence or two.
+func (r Reason) Words() string {
+	if !r.Partial {
+		return r.Failure
+	}
+	return strings.TrimSuffix(r.Failure, ".") + ". A partial result isn't counted."
+}
+
+// Who are the members of a reason by their ids, of one with what was varied in it.
+func (r Reason) Who() string {
+	if len(r.Members) == 1 && len(r.Members[0].Varied) > 0 {
+		return r.Members[0].ID + " (" + Label(r.Members[0].Varied) + ")"
+	}
+	var ids []string
+	for _, a := range r.Members[:min(len(r.Members), listedIDs)] {
+		ids = append(ids, a.ID)
+	}
+	return Who(ids, len(r.Members))
+}
+
+// Agreed says how values of the field agree: artifacts by how many there are, since their
+// digests say nothing themselves.
+func (f Field) Agreed(a *Agreement) string {
+	if f.Kind != Artifact {
+		return a.Words()
+	}
+	if a.Distinct == 1 {
+		return fmt.Sprintf("the same artifact in %d of %d", a.N, a.N)
+	}
+	return fmt.Sprintf("%d different artifacts in %d", a.Distinct, a.N)
+}
+
 // Words say what was cut.
 func (c Cut) Words() string {
 	where := "the result"
@@ -105,11 +161,21 @@ func (c Cut) Words() string {
 	}
 	switch c.What {
 	case "items":
-		return fmt.Sprintf("%s: the first %d items have statistics, and %d more have none (the longest of %d results)", where, c.Kept, c.Of-c.Kept, c.Members)
+		return fmt.Sprintf("%s: the first %d items have statistics, and %d more have none (the longest of %s)", where, c.Kept, c.Of-c.Kept, plural(c.Members, "result"))
 	case "depth":
-		return fmt.Sprintf("%s: what is below is compared as a whole (in %d results)", where, c.Members)
+		return fmt.Sprintf("%s: what is below is compared as a whole (in %s)", where, plural(c.Members, "result"))
+	case "groups":
+		return fmt.Sprintf("the design has %d points, and at most %d have statistics of their own: the CSV has every member", c.Of, mostGroups)
 	}
 	return fmt.Sprintf("%d of %d fields have statistics, those that most results have; %d more have none", c.Kept, c.Of, c.Of-c.Kept)
+}
+
+// plural is a number of things.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Sequence is a plan on one line.
