@@ -1,6 +1,6 @@
 // Package workflows is R-LAM's deterministic Temporal code: the loop of a study
-// (study.go), the attempts of its calls (dispatch.go), what people see and ask
-// while it runs (control.go), and the names and types that cross the Temporal
+// (study.go), the attempts of its calls (dispatch.go), how it waits and for how long
+// (clock.go), what people see and ask while it runs (control.go), and the names and types that cross the Temporal
 // boundary (this file, and only this one).
 //
 // Nothing here reads a clock, a file, an environment variable, a map in its
