@@ -197,6 +197,9 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	if err != nil {
 		return "", err
 	}
+	if err := hasRecords(ctx, s, dir, origin, a.program()); err != nil {
+		return "", err
+	}
 	trust := host.Trust{Bundles: o.trust, Own: allOwn(planned, own)}
 	if err := host.CheckLineageTrust(ctx, s, origin.Trace.Head, trust); err != nil {
 		return "", refusal(err)
@@ -232,6 +235,21 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 		a.words.Print(e)
 	})
 	return run.GetID(), err
+}
+
+// hasRecords refuses to reproduce in a store that hasn't the records of the run: it is of
+// another home that shares the server.
+func hasRecords(ctx context.Context, s store.Store, dir string, origin *evidence, program string) error {
+	_, err := record.LoadAny(ctx, s, origin.Trace.Head)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	at := "in another store"
+	if f, is := origin.Store.(*store.Folder); is {
+		at = fmt.Sprintf("in the store %q; to reproduce it there, name that with --store", f.Dir())
+	}
+	id := origin.Trace.ID
+	return badUsage("the server has run %q, and the store %q hasn't its records: they are %s; to reproduce it here, take it over: %s export %s -o %s.zip, and %s reproduce %s.zip", id, dir, at, program, id, id, program, id)
 }
 
 // takenIn imports the run in a bundle, and returns the name by which the store has it.
