@@ -81,7 +81,7 @@ The exit code is 12 if a call is refuted or has drifted inputs.`,
 	f.IntVar(&o.runs, "runs", reproduce.DefaultRuns, "execute a call with a statistical output `N` times")
 	f.StringSliceVar(&o.only, "only", nil, "execute calls of this `ACTION` alone (repeatable); others keep their recorded outputs")
 	f.StringArrayVar(&o.actions, "actions", nil, "`DIR` of action files to execute instead of what the run pins, where they have the same formal schema (repeatable)")
-	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require lets such an execution decide nothing")
+	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require executes nothing where that is known beforehand, and else lets such an execution decide nothing")
 	f.StringVar(&o.id, "id", "", "the reproduction's `ID`; one is made from the run's by default")
 	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	f.StringVar(&o.html, "html", "", "write what it showed to `FILE` too, as a page")
@@ -203,6 +203,11 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	trust := host.Trust{Bundles: o.trust, Own: allOwn(planned, own)}
 	if err := host.CheckLineageTrust(ctx, s, origin.Trace.Head, trust); err != nil {
 		return "", refusal(err)
+	}
+	if o.environment == environmentRequire {
+		if err := a.requireEnvironments(ctx, origin, planned, own); err != nil {
+			return "", err
+		}
 	}
 	c, err := a.connect(ctx)
 	if err != nil {
