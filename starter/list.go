@@ -15,6 +15,7 @@ import (
 
 	"rlam/internal/record"
 	"rlam/internal/store"
+	"rlam/provenance/ancestry"
 	"rlam/starter/follow"
 	"rlam/worker/host"
 	"rlam/workflows"
@@ -53,6 +54,11 @@ type listedRun struct {
 	Status  record.Status `json:"status"`
 	Steps   *int          `json:"steps"` // null where it isn't known
 	Started time.Time     `json:"started"`
+	Origin  string        `json:"origin,omitempty"` // how it came from another run: fork or reproduction
+	Of      string        `json:"of,omitempty"`     // that run, where the store has it
+	Reset   bool          `json:"reset,omitempty"`  // it was rewound
+
+	columns [2]int // widths of run and status, for people
 }
 
 func (listedRun) MessageType() string { return "listed_run" }
@@ -81,6 +87,7 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 	}
 	end.Shown = len(runs)
 	unclear := false
+	var rows []listedRun
 	if len(runs) > 0 {
 		s, err := existingStore(dir)
 		if err != nil {
@@ -95,15 +102,37 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 			if err != nil {
 				return err
 			}
-			a.printer.Print(row)
+			rows = append(rows, row)
 			unclear = unclear || row.Status == unknown
 		}
 		if unreached != nil && unclear {
 			a.notef("The status of some is not known: %v", unreached)
 		}
 	}
+	var columns [2]int
+	for _, row := range rows {
+		columns = [2]int{max(columns[0], len(row.Run)), max(columns[1], len(row.Status))}
+	}
+	for _, row := range rows {
+		row.columns = columns
+		a.printer.Print(row)
+	}
 	a.printer.Print(end)
 	return nil
+}
+
+// origin notes how the run comes from another one. A run that the store hasn't is left
+// unnamed.
+func (l *listedRun) origin(ctx context.Context, s store.Store, run *record.Run) {
+	switch {
+	case run.Reproduces != nil:
+		l.Origin, l.Of = string(ancestry.Reproduction), run.Reproduces.ID
+	case run.Fork():
+		l.Origin = string(ancestry.Fork)
+		if _, from, err := record.RunOf(ctx, s, run.Parent); err == nil {
+			l.Of = from.ID
+		}
+	}
 }
 
 func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.ListedRun) (listedRun, error) {
@@ -123,14 +152,15 @@ func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.Liste
 		return row, err
 	}
 	row.Title = study.Title
+	row.origin(ctx, s, r.Record)
 	steps := -1
 	if c != nil {
-		if row.Status, steps, err = c.standing(ctx, r.Record.ID); err != nil {
+		if row.Status, steps, row.Reset, err = c.standing(ctx, r.Record.ID); err != nil {
 			return row, err
 		}
 	}
 	if row.Status == unknown {
-		if row.Status, steps, err = archivedStanding(ctx, s, r); err != nil {
+		if row.Status, steps, row.Reset, err = archivedStanding(ctx, s, r); err != nil {
 			return row, err
 		}
 	}
@@ -142,42 +172,43 @@ func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.Liste
 
 // archivedStanding is how a run ended, as its archived histories tell: unknown where there
 // are none, or none that is the end.
-func archivedStanding(ctx context.Context, s store.Store, r host.ListedRun) (record.Status, int, error) {
+func archivedStanding(ctx context.Context, s store.Store, r host.ListedRun) (status record.Status, steps int, reset bool, err error) {
 	histories, err := host.Archived(ctx, s, r.Digest)
 	if err != nil || len(histories) == 0 {
-		return unknown, -1, err
+		return unknown, -1, false, err
 	}
 	f := follow.Follower{ID: r.Record.ID, Archived: histories}
 	account, err := f.Read(ctx, func(follow.Event) {})
 	if err != nil || account.Open() {
-		return unknown, -1, nil // what happened since, nobody here knows
+		return unknown, -1, false, nil // what happened since, nobody here knows
 	}
-	return account.End.Status, account.End.Counters.Steps, nil
+	return account.End.Status, account.End.Counters.Steps, len(account.Rewound) > 0, nil
 }
 
 // standing asks the server how a run stands, by the newest of its history alone. Steps
 // is -1 where they aren't known.
-func (c *connection) standing(ctx context.Context, id string) (record.Status, int, error) {
+func (c *connection) standing(ctx context.Context, id string) (status record.Status, steps int, reset bool, err error) {
 	d, err := c.client.DescribeWorkflowExecution(ctx, id, "")
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
-		return unknown, -1, nil
+		return unknown, -1, false, nil
 	}
 	if err != nil {
-		return unknown, -1, err
+		return unknown, -1, false, err
 	}
 	info := d.GetWorkflowExecutionInfo()
+	reset = d.GetWorkflowExtendedInfo().GetLastResetTime() != nil
 	if info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		steps, err := c.stepsSoFar(ctx, info.GetExecution())
-		return follow.Running, steps, err
+		return follow.Running, steps, reset, err
 	}
 	var r workflows.StudyResult
 	switch err := c.client.GetWorkflow(ctx, id, info.GetExecution().GetRunId()).Get(ctx, &r); {
 	case err == nil:
 	case !detailsOf(err, &r):
-		return follow.Unsealed, -1, nil
+		return follow.Unsealed, -1, reset, nil
 	}
-	return r.Status, r.Counters.Steps, nil
+	return r.Status, r.Counters.Steps, reset, nil
 }
 
 // stepsSoFar looks for the newest planner's turn at the end of the history.

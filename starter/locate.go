@@ -30,7 +30,13 @@ type located struct {
 func (l *located) open() bool { return l.Status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING }
 
 // store opens the run's store, or says why it can't be reached.
-func (l *located) store() (*store.Folder, error) { return existingStore(l.StoreDir) }
+func (l *located) store() (*store.Folder, error) {
+	s, err := existingStore(l.StoreDir)
+	if err != nil {
+		return nil, fmt.Errorf("the server has run %q, and its records are in the store of whoever started it: %w; where that store is, export the run, and import the bundle here", l.ID, err)
+	}
+	return s, nil
+}
 
 // last is how people spell the newest run of the store.
 const last = "@last"
@@ -105,7 +111,26 @@ func (c *connection) locate(ctx context.Context, id, storeDir string) (*located,
 	if err != nil {
 		return nil, fmt.Errorf("reading the memo of run %q: %w", id, err)
 	}
-	return l, nil
+	return l, c.ambiguous(ctx, l, storeDir)
+}
+
+// ambiguous refuses an id by which the server has a run of another store, where the store in
+// storeDir has a run of its own of that id: they are of two homes that share a server, or
+// the server has forgotten the one.
+func (c *connection) ambiguous(ctx context.Context, l *located, storeDir string) error {
+	if storeDir == "" || storeDir == l.StoreDir {
+		return nil
+	}
+	runs, err := listRuns(ctx, storeDir)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		if r.Record.ID == l.ID && r.Digest != l.Record {
+			return badUsage("%q names two runs: the server has one, with its records in the store %q, and the store %q has another: name the first with --store %s, and the second by its record, %s", l.ID, l.StoreDir, storeDir, l.StoreDir, r.Digest)
+		}
+	}
+	return nil
 }
 
 func fromMemo(p *commonpb.Payload, v any) error {

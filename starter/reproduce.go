@@ -81,7 +81,7 @@ The exit code is 12 if a call is refuted or has drifted inputs.`,
 	f.IntVar(&o.runs, "runs", reproduce.DefaultRuns, "execute a call with a statistical output `N` times")
 	f.StringSliceVar(&o.only, "only", nil, "execute calls of this `ACTION` alone (repeatable); others keep their recorded outputs")
 	f.StringArrayVar(&o.actions, "actions", nil, "`DIR` of action files to execute instead of what the run pins, where they have the same formal schema (repeatable)")
-	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require lets such an execution decide nothing")
+	f.StringVar(&o.environment, "environment", environmentWarn, "what to do about another environment than the recorded one: `require|warn|ignore`; require executes nothing where that is known beforehand, and else lets such an execution decide nothing")
 	f.StringVar(&o.id, "id", "", "the reproduction's `ID`; one is made from the run's by default")
 	f.BoolVar(&o.trust, "trust", false, "of a run that was imported: run the programs that its bundle names")
 	f.StringVar(&o.html, "html", "", "write what it showed to `FILE` too, as a page")
@@ -197,9 +197,17 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 	if err != nil {
 		return "", err
 	}
+	if err := hasRecords(ctx, s, dir, origin, a.program()); err != nil {
+		return "", err
+	}
 	trust := host.Trust{Bundles: o.trust, Own: allOwn(planned, own)}
 	if err := host.CheckLineageTrust(ctx, s, origin.Trace.Head, trust); err != nil {
 		return "", refusal(err)
+	}
+	if o.environment == environmentRequire {
+		if err := a.requireEnvironments(ctx, origin, planned, own); err != nil {
+			return "", err
+		}
 	}
 	c, err := a.connect(ctx)
 	if err != nil {
@@ -232,6 +240,21 @@ func (a *app) executeAgain(ctx context.Context, origin *evidence, o reproduceOpt
 		a.words.Print(e)
 	})
 	return run.GetID(), err
+}
+
+// hasRecords refuses to reproduce in a store that hasn't the records of the run: it is of
+// another home that shares the server.
+func hasRecords(ctx context.Context, s store.Store, dir string, origin *evidence, program string) error {
+	_, err := record.LoadAny(ctx, s, origin.Trace.Head)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	at := "in another store"
+	if f, is := origin.Store.(*store.Folder); is {
+		at = fmt.Sprintf("in the store %q; to reproduce it there, name that with --store", f.Dir())
+	}
+	id := origin.Trace.ID
+	return badUsage("the server has run %q, and the store %q hasn't its records: they are %s; to reproduce it here, take it over: %s export %s -o %s.zip, and %s reproduce %s.zip", id, dir, at, program, id, id, program, id)
 }
 
 // takenIn imports the run in a bundle, and returns the name by which the store has it.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"rlam/provenance/ancestry"
 	"rlam/starter/follow"
 )
 
@@ -191,19 +192,27 @@ func (p *textPrinter) checked(m checked) {
 	p.printf("%s: %s\n", m.File, p.bad.Render(count(len(m.Problems), "problem")))
 }
 
-// listed is a row of ls. Its columns have fixed widths, so that a row can be written
-// before the next is known.
+// listed is a row of ls. Runs that were made from others, or rewound, are marked before
+// their studies' titles.
 func (p *textPrinter) listed(m listedRun) {
+	run, status := max(20, m.columns[0]), max(13, m.columns[1])
 	if !p.headed {
 		p.headed = true
-		p.printf("%s\n", p.dim.Render(fmt.Sprintf("%-20s %-13s %5s %-12s  %s", "run", "status", "steps", "started", "study")))
+		p.printf("%s\n", p.dim.Render(fmt.Sprintf("%-*s %-*s %5s %-12s  %s", run, "run", status, "status", "steps", "started", "study")))
 	}
 	steps := "-"
 	if m.Steps != nil {
 		steps = fmt.Sprint(*m.Steps)
 	}
-	row := fmt.Sprintf("%-20s %-13s %5s %s  ", m.Run, m.Status, steps, m.Started.Local().Format("Jan _2 15:04"))
-	p.printf("%s%s\n", row, p.dim.Render(oneLine(m.Title, max(1, p.width-len(row)))))
+	title := m.Title
+	if m.Origin == string(ancestry.Fork) {
+		title = strings.TrimSpace("fork of "+m.Of) + " · " + title
+	}
+	if m.Reset {
+		title = "reset · " + title
+	}
+	row := fmt.Sprintf("%-*s %-*s %5s %s  ", run, m.Run, status, m.Status, steps, m.Started.Local().Format("Jan _2 15:04"))
+	p.printf("%s%s\n", row, p.dim.Render(oneLine(title, max(1, p.width-len(row)))))
 }
 
 func (p *textPrinter) listEnd(m listEnd) {

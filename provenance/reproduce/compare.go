@@ -118,7 +118,7 @@ func (c *comparing) call(was *Call, r *CallReport) error {
 // environment notes what tells the environment of a new execution from the recorded one,
 // and that another binding carried it out.
 func (c *comparing) environment(was, now *Call, r *CallReport) error {
-	if a, b := was.ran(), now.ran(); a != b {
+	if a, b := was.Ran(), now.Ran(); a != b {
 		r.Environment = []Difference{{Piece: "binding", Recorded: a.String(), Now: b.String()}}
 	}
 	if c.o.Environments == nil || now.Last == nil || was.Last.Environment.IsZero() || now.Last.Environment.IsZero() || was.Last.Environment == now.Last.Environment {
@@ -129,8 +129,8 @@ func (c *comparing) environment(was, now *Call, r *CallReport) error {
 	return err
 }
 
-// ran is the binding that carried the call out.
-func (c *Call) ran() canon.Digest {
+// Ran is the binding that carried the call out.
+func (c *Call) Ran() canon.Digest {
 	if c.Last != nil && !c.Last.Binding.IsZero() {
 		return c.Last.Binding
 	}
