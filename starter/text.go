@@ -102,6 +102,8 @@ func (p *textPrinter) Print(m message) {
 		p.replayed(m)
 	case replayEnd:
 		p.replayEnd(m)
+	case summaryMessage:
+		p.summarised(m.Report)
 	case ancestryMessage:
 		p.ancestry(m)
 	case diffMessage:

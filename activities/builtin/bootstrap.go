@@ -6,9 +6,9 @@ import (
 	"math"
 	"strconv"
 
-	"rlam/activities/builtin/draw"
-	"rlam/activities/builtin/resample"
 	"rlam/activities/executor"
+	"rlam/internal/draw"
+	"rlam/internal/resample"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
 
-	"rlam/activities/builtin/resample"
+	"rlam/internal/resample"
 )
 
 const (

@@ -12,9 +12,9 @@ import (
 
 	"gonum.org/v1/gonum/num/dual"
 
-	"rlam/activities/builtin/draw"
 	"rlam/activities/builtin/expression"
 	"rlam/activities/executor"
+	"rlam/internal/draw"
 )
 
 type monteCarloParams struct {

@@ -1,12 +1,9 @@
 package builtin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"image/color"
-	"io"
 	"math"
 
 	"gonum.org/v1/gonum/num/dual"
@@ -14,10 +11,9 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"rlam/activities/executor"
+	"rlam/internal/figure"
 )
 
 type plotParams struct {
@@ -40,16 +36,7 @@ type plotOutput struct {
 const (
 	plotWidth  = 6.4 * vg.Inch
 	plotHeight = 4.4 * vg.Inch
-	plotDPI    = 150
 	curveParts = 600
-)
-
-// Two colours that every kind of colour vision tells apart (Okabe and Ito 2008).
-var (
-	curveColour = color.RGBA{R: 0, G: 114, B: 178, A: 255}
-	pointColour = color.RGBA{R: 213, G: 94, B: 0, A: 255}
-	inkColour   = color.RGBA{R: 60, G: 60, B: 60, A: 255}
-	gridColour  = color.RGBA{R: 228, G: 228, B: 228, A: 255}
 )
 
 func plotFit(ctx context.Context, p plotParams) (plotOutput, error) {
@@ -79,7 +66,7 @@ func plotFit(ctx context.Context, p plotParams) (plotOutput, error) {
 	if err != nil {
 		return plotOutput{}, err
 	}
-	data, mediaType, err := render(drawn, p.Format)
+	data, mediaType, err := figure.Render(drawn, p.Format, plotWidth, plotHeight)
 	if err != nil {
 		return plotOutput{}, fmt.Errorf("drawing the plot: %w", err)
 	}
@@ -109,9 +96,9 @@ func (p plotParams) draw(m *model, f fitted, o *observations) (*plot.Plot, error
 	if err != nil {
 		return nil, fmt.Errorf("plotting the data: %w", err)
 	}
-	scatter.GlyphStyle = draw.GlyphStyle{Color: pointColour, Radius: vg.Points(3.2), Shape: draw.CircleGlyph{}}
+	scatter.GlyphStyle = draw.GlyphStyle{Color: figure.Orange, Radius: vg.Points(3.2), Shape: draw.CircleGlyph{}}
 	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = gridColour, gridColour
+	grid.Horizontal.Color, grid.Vertical.Color = figure.Grid, figure.Grid
 	out.Add(grid)
 	var curve *plotter.Line
 	for _, part := range p.curve(m, f, points) {
@@ -119,7 +106,7 @@ func (p plotParams) draw(m *model, f fitted, o *observations) (*plot.Plot, error
 		if err != nil {
 			return nil, fmt.Errorf("plotting the curve: %w", err)
 		}
-		line.LineStyle = draw.LineStyle{Color: curveColour, Width: vg.Points(1.8)}
+		line.LineStyle = draw.LineStyle{Color: figure.Blue, Width: vg.Points(1.8)}
 		out.Add(line)
 		curve = line
 	}
@@ -128,8 +115,8 @@ func (p plotParams) draw(m *model, f fitted, o *observations) (*plot.Plot, error
 	if curve != nil {
 		out.Legend.Add("fit", curve)
 	}
-	margin(&out.X, p.LogX)
-	margin(&out.Y, p.LogY)
+	figure.Margin(&out.X, p.LogX)
+	figure.Margin(&out.Y, p.LogY)
 	place(out, points)
 	return out, nil
 }
@@ -165,24 +152,4 @@ func (p plotParams) curve(m *model, f fitted, points plotter.XYs) []plotter.XYs 
 		parts[len(parts)-1] = append(parts[len(parts)-1], plotter.XY{X: x, Y: y})
 	}
 	return parts
-}
-
-func render(p *plot.Plot, format string) (data []byte, mediaType string, err error) {
-	var canvas interface {
-		vg.CanvasSizer
-		io.WriterTo
-	}
-	mediaType = "image/svg+xml"
-	if format == "svg" {
-		canvas = vgsvg.New(plotWidth, plotHeight)
-	} else {
-		mediaType = "image/png"
-		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(plotWidth, plotHeight), vgimg.UseDPI(plotDPI), vgimg.UseBackgroundColor(color.White))}
-	}
-	inner := draw.Crop(draw.New(canvas), vg.Points(8), vg.Points(-14), vg.Points(8), vg.Points(-10))
-	p.BackgroundColor = nil // the canvas is white up to its margins
-	p.Draw(inner)
-	var out bytes.Buffer
-	_, err = canvas.WriteTo(&out)
-	return out.Bytes(), mediaType, err
 }

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strconv"
 
-	"rlam/activities/builtin/draw"
 	"rlam/activities/executor"
+	"rlam/internal/draw"
 )
 
 type splitParams struct {

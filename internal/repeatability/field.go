@@ -12,6 +12,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/jsonpointer"
+	"rlam/internal/statistics"
 	"rlam/schemas"
 )
 
@@ -71,7 +72,7 @@ func (s samples) compare(f Finding, noise Bounds, declared schemas.Grade) Findin
 		beyond = beyond || declared.Class == schemas.Tolerance && d.Relative > declared.Relative && d.Absolute > declared.Absolute
 	}
 	if len(s[0].numbers) == 1 {
-		mean, sd := moments(values)
+		mean, sd := statistics.Moments(values)
 		f.Mean, f.SD = &mean, &sd
 	}
 	f.Proposed = schemas.Grade{Class: f.Class}

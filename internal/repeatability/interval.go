@@ -3,8 +3,7 @@ package repeatability
 import (
 	"math"
 
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
+	"rlam/internal/statistics"
 )
 
 // Interval is the distribution of a number as repeated executions show it. Its bounds
@@ -29,8 +28,8 @@ func (i *Interval) Holds() bool { return i.Lower <= i.Recorded && i.Recorded <= 
 // mean ± t·s·√(1+1/n) for the next one, with Student's t of n−1 degrees of freedom.
 func NewInterval(recorded float64, values []float64) *Interval {
 	n := float64(len(values))
-	mean, sd := stat.MeanStdDev(values, nil)
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975)
+	mean, sd := statistics.Moments(values)
+	t := statistics.Reach(len(values))
 	half, next := t*sd/math.Sqrt(n), t*sd*math.Sqrt(1+1/n)
 	return &Interval{
 		N: len(values), Mean: mean, SD: sd, Low: mean - half, High: mean + half,

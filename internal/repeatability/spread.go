@@ -43,21 +43,6 @@ func spreadOf(values []float64) Spread {
 	return s
 }
 
-// moments are the mean and the standard deviation (with n − 1) of values.
-func moments(values []float64) (mean, sd float64) {
-	n := float64(len(values))
-	for _, v := range values {
-		mean += v / n
-	}
-	for _, v := range values {
-		sd += (v - mean) * (v - mean)
-	}
-	if n > 1 {
-		sd = math.Sqrt(sd / (n - 1))
-	}
-	return mean, sd
-}
-
 // roomFor is a tolerance to declare for a spread that was seen: twice as much, since a
 // few executions don't show the largest, rounded up to 1, 2 or 5 times a power of ten.
 func roomFor(seen float64) float64 {

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat"
 
-	"rlam/activities/builtin/draw"
+	"rlam/internal/draw"
 )
 
 // Statistic is a number computed from the observations with the given indices,

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+
+	"rlam/internal/draw"
 )
 
 // Mean of values.
@@ -80,4 +82,27 @@ func moments(x, y []float64, observations []int) (xx, xy, yy float64) {
 		xx, xy, yy = xx+dx*dx, xy+dx*dy, yy+dy*dy
 	}
 	return xx, xy, yy
+}
+
+// OfMean is the distribution of the mean of values, as [Bootstrap] makes it, in a time that
+// grows with their number and not with its square.
+func OfMean(values []float64, resamples int, s *draw.Stream) *Distribution {
+	n := float64(len(values))
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	d := &Distribution{Estimate: total / n, Resamples: make([]float64, resamples), LeftOut: make([]float64, len(values))}
+	for i, v := range values {
+		d.LeftOut[i] = (total - v) / (n - 1)
+	}
+	for i := range d.Resamples {
+		sum := 0.0
+		for range values {
+			sum += values[s.Below(len(values))]
+		}
+		d.Resamples[i] = sum / n
+	}
+	slices.Sort(d.Resamples)
+	return d
 }

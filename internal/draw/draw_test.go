@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"rlam/activities/builtin/draw"
+	"rlam/internal/draw"
 )
 
 // The stream is part of what a record means: these numbers never change.
