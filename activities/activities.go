@@ -11,6 +11,7 @@
 //	seal.go     closes the chain, or only a step
 //	chain.go    what a chain amounts to at its head; rebuild.go: reading it from the store
 //	step.go     the record of a step, and what the planner is told of it
+//	ensemble.go the record of an ensemble's member, and of what became of all
 //	propose.go  from what was judged to records and contents
 //
 // Every activity can be run again after any crash: what it writes is named by its
@@ -91,6 +92,7 @@ type Activities struct {
 	proposals proposalCache
 	shared    digests  // blobs that many attempts share and this worker has stored
 	ancestry  sync.Map // of runs: []canon.Digest by the run's record
+	newest    atomic.Pointer[keptEnsemble]
 }
 
 // New checks c and makes the activities.
@@ -125,6 +127,7 @@ func (a *Activities) Register(r worker.ActivityRegistry) {
 	for name, fn := range map[string]any{
 		workflows.OpenName: a.Open, workflows.PlanName: a.Plan, workflows.JudgeName: a.Judge,
 		workflows.ActName: a.Act, workflows.AppendName: a.Append, workflows.SealName: a.Seal,
+		workflows.EnrolName: a.Enrol, workflows.ConcludeName: a.Conclude,
 	} {
 		r.RegisterActivityWithOptions(fn, activity.RegisterOptions{Name: name})
 	}

@@ -257,7 +257,12 @@ func CheckPlan(path string, actions map[string]*Bound) Problems {
 	if len(ps) > 0 {
 		return ps
 	}
-	_, ps = parsePlan(path, text, actions)
+	return CheckPlanText(path, text, actions)
+}
+
+// CheckPlanText is [CheckPlan] for a text that has been read; file names it in problems.
+func CheckPlanText(file string, text []byte, actions map[string]*Bound) Problems {
+	_, ps := parsePlan(file, text, actions)
 	return ps
 }
 

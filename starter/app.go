@@ -82,6 +82,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, a line for each message")
 	root.AddCommand(
 		newRunCommand(a),
+		newEnsembleCommand(a),
 		newResumeCommand(a),
 		newForkCommand(a),
 		newResetCommand(a),

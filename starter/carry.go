@@ -30,6 +30,11 @@ func (o carryOptions) elsewhere() bool { return o.taskQueue != "" || o.noWorker 
 
 // carry has a worker for the store in dir, starts a run on its task queue, and follows it.
 func (c *connection) carry(ctx context.Context, s store.Store, dir string, o carryOptions, start func(queue string) (started, error)) error {
+	return c.carryTo(ctx, dir, o, start, func(run started) error { return c.attach(ctx, run.GetID(), run.GetRunID(), s) })
+}
+
+// carryTo is carry for what is followed in another way.
+func (c *connection) carryTo(ctx context.Context, dir string, o carryOptions, start func(queue string) (started, error), attach func(started) error) error {
 	queue := o.taskQueue
 	if queue == "" {
 		queue = host.DefaultTaskQueue(dir)
@@ -59,5 +64,5 @@ func (c *connection) carry(ctx context.Context, s store.Store, dir string, o car
 	if served, err := c.served(ctx, queue); err == nil && !served && o.elsewhere() {
 		c.notef("No worker serves task queue %s yet; the run waits for one.", queue)
 	}
-	return c.attach(ctx, run.GetID(), run.GetRunID(), s)
+	return attach(run)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,16 +45,17 @@ const last = "@last"
 // unknownRunError says that there is no such run.
 type unknownRunError struct {
 	id, nearest string
+	what        string // a run, if empty
 }
 
 func (e *unknownRunError) Error() string {
 	switch {
 	case e.id == last:
-		return "there is no run in the store yet"
+		return fmt.Sprintf("there is no %s in the store yet", cmp.Or(e.what, "run"))
 	case e.nearest == "":
-		return fmt.Sprintf("there is no run %q", e.id)
+		return fmt.Sprintf("there is no %s %q", cmp.Or(e.what, "run"), e.id)
 	}
-	return fmt.Sprintf("there is no run %q; did you mean %q?", e.id, e.nearest)
+	return fmt.Sprintf("there is no %s %q; did you mean %q?", cmp.Or(e.what, "run"), e.id, e.nearest)
 }
 
 // find connects to the server and finds a run, by its id or one of the words that stand

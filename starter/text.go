@@ -22,6 +22,10 @@ type textPrinter struct {
 	recap   bool       // what is told has happened before: a line each
 	running map[string]*underWay
 	params  map[string]follow.Value // of the newest calls
+
+	live         bool      // there is a terminal, and a line of it may be written anew
+	liveLine     bool      // such a line stands, without its end
+	progressSaid time.Time // of an ensemble, last
 }
 
 // underWay is an attempt that was handed out.
@@ -32,7 +36,7 @@ type underWay struct {
 }
 
 func newTextPrinter(w io.Writer, getenv func(string) string) *textPrinter {
-	return &textPrinter{screen: newScreen(w, getenv), running: map[string]*underWay{}, params: map[string]follow.Value{}}
+	return &textPrinter{screen: newScreen(w, getenv), running: map[string]*underWay{}, params: map[string]follow.Value{}, live: isTerminal(w) && getenv("TERM") != "dumb"}
 }
 
 // Print says one message.
@@ -123,6 +127,12 @@ func (p *textPrinter) Print(m message) {
 		p.exported(m)
 	case standingMessage:
 		p.standing(m)
+	case memberMessage:
+		p.member(m)
+	case ensembleProgress:
+		p.ensembleProgress(m)
+	case ensembleEnd:
+		p.ensembleEnd(m)
 	case progressMessage:
 		p.progress(m.Progress)
 	default:

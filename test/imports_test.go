@@ -70,7 +70,7 @@ var rules = []rule{
 		why: "workflow code decides by types and digests; an import of activities would let it do what only they may",
 	},
 	{
-		of: []string{"rlam/workflows"}, not: []string{temporal}, but: []string{temporal + "sdk/temporal", temporal + "sdk/workflow"},
+		of: []string{"rlam/workflows"}, not: []string{temporal}, but: []string{temporal + "sdk/temporal", temporal + "sdk/workflow", temporal + "api/enums/"},
 		why: "clients, workers and activity contexts tell workflow code about the machine, and a replay elsewhere would differ",
 	},
 	{

@@ -1,6 +1,7 @@
 // Package workflows is R-LAM's deterministic Temporal code: the loop of a study
 // (study.go), the attempts of its calls (dispatch.go), how it waits and for how long
-// (clock.go), what people see and ask while it runs (control.go), and the names and types that cross the Temporal
+// (clock.go), what people see and ask while it runs (control.go), ensembles of studies
+// (ensemble.go), and the names and types that cross the Temporal
 // boundary (this file, and only this one).
 //
 // Nothing here reads a clock, a file, an environment variable, a map in its
@@ -18,7 +19,7 @@ import (
 	"rlam/schemas"
 )
 
-// Names of the workflow and of the activities it uses.
+// Names of the workflows and of the activities they use.
 const (
 	StudyName  = "rlam.Study"
 	OpenName   = "rlam.Open"   // rebuilds a run's state from its chain
@@ -27,6 +28,10 @@ const (
 	ActName    = "rlam.Act"    // one attempt of one call
 	AppendName = "rlam.Append" // closes a step without planning the next
 	SealName   = "rlam.Seal"   // closes the step and the chain
+
+	EnsembleName = "rlam.Ensemble"
+	EnrolName    = "rlam.Enrol"    // puts a member of an ensemble on record
+	ConcludeName = "rlam.Conclude" // writes down what became of an ensemble's members
 )
 
 // Search attributes of a run. They are Keywords, but for ApprovalAttribute, a Bool.
@@ -279,4 +284,71 @@ type Progress struct {
 	Head     canon.Digest    `json:"head"`
 	Doing    string          `json:"doing"`
 	Counters record.Counters `json:"counters"`
+}
+
+// EnsembleInput starts an ensemble, continues one as new, and goes on with one that was stopped.
+type EnsembleInput struct {
+	Ensemble canon.Digest `json:"ensemble"` // its record
+	Head     canon.Digest `json:"head"`     // its newest seal; at first its record
+	Title    string       `json:"title"`    // for people
+	Todo     []MemberGo   `json:"todo"`     // members to begin, in this order
+	Ended    []MemberEnd  `json:"ended"`    // those that have ended
+	Parallel int          `json:"parallel"` // members that are under way at once, at most
+	// Store is the folder of the members' records, for their memos: see [StoreMemo].
+	Store            string `json:"store"`
+	SearchAttributes bool   `json:"search_attributes"` // see [StudyInput]
+}
+
+// Keys of the memos of runs and ensembles.
+const (
+	StoreMemo    = "rlam.store"    // the folder that holds their records
+	RunMemo      = "rlam.run"      // the digest of a run's record
+	EnsembleMemo = "rlam.ensemble" // the digest of an ensemble's record
+)
+
+// MemberGo is one go of a member.
+type MemberGo struct {
+	N  int `json:"n"`  // the member's number, from 1
+	Go int `json:"go"` // from 1
+}
+
+// MemberEnd is how a member ended.
+type MemberEnd struct {
+	MemberGo
+	Status record.Status `json:"status"`
+	Head   canon.Digest  `json:"head,omitzero"` // its seal, if it left one
+}
+
+// EnrolInput asks for the record of a member that is about to begin.
+type EnrolInput struct {
+	Ensemble canon.Digest `json:"ensemble"`
+	MemberGo
+	Started time.Time `json:"started"`
+}
+
+// EnrolResult is a member that can be started.
+type EnrolResult struct {
+	ID      string       `json:"id"`  // the workflow ID
+	Run     canon.Digest `json:"run"` // its record
+	Title   string       `json:"title"`
+	Summary string       `json:"summary"` // what sets it apart, for people
+	Model   string       `json:"model"`   // who will be asked first
+}
+
+// ConcludeInput says what became of an ensemble.
+type ConcludeInput struct {
+	Ensemble canon.Digest  `json:"ensemble"`
+	Head     canon.Digest  `json:"head"`
+	Status   record.Status `json:"status"` // completed, or cancelled where members were not begun or cut off by a stop
+	Members  []MemberEnd   `json:"members"`
+	Ended    time.Time     `json:"ended"`
+}
+
+// EnsembleResult is an ensemble's end.
+type EnsembleResult struct {
+	Status    record.Status `json:"status"`
+	Head      canon.Digest  `json:"head"` // the seal
+	Completed int           `json:"completed"`
+	Others    int           `json:"others"`    // members that ended in another way
+	NotBegun  int           `json:"not_begun"` // members that a stop came before
 }

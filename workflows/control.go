@@ -111,9 +111,14 @@ func (r *run) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, r.notebook.markdown(oneLine(r.state.Title), oneLine(r.doing)))
 }
 
-// publish sets a search attribute, where the server knows it.
+// publish sets a search attribute of the run.
 func (r *run) publish(ctx workflow.Context, name, value string) {
-	if !r.in.SearchAttributes {
+	publish(ctx, r.in.SearchAttributes, name, value)
+}
+
+// publish sets a search attribute, where the server knows it.
+func publish(ctx workflow.Context, known bool, name, value string) {
+	if !known {
 		return
 	}
 	key := temporal.NewSearchAttributeKeyKeyword(name)

@@ -26,6 +26,8 @@ const (
 	lastTurnTime = 2 * time.Minute
 	// handBacks bounds how often a call waits for a worker that can carry it out.
 	handBacks = 20
+	// leastLosses are forgiven the engine's own activities, whatever a study says.
+	leastLosses = 5
 )
 
 // lossBackoff is the wait before an attempt that follows a loss.
@@ -205,11 +207,16 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		if f.waiting != "" {
 			summary += ", " + f.waiting
 		}
-		if r.wait(ctx, wait, summary) != nil {
+		if pause(ctx, wait, summary) != nil {
 			out.Status = record.CallCancelled
 			return out
 		}
 	}
+}
+
+// pause is a durable timer that says what it is for.
+func pause(ctx workflow.Context, d time.Duration, summary string) error {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
 
 // failure is an activity's error, told apart.

@@ -196,7 +196,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 			if losses++; losses > r.state.Limits.Losses {
 				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
 			}
-			r.wait(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
+			pause(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
 		case f.typ == TypeLimitReached:
 			return PlanResult{}, &end{status: record.LimitReached, reason: f.detail}
 		case f.typ == TypeContextFull:
@@ -209,7 +209,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 				continue
 			}
 			wait := max(r.state.Retry.Backoff.Wait(tries), f.after)
-			r.wait(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
+			pause(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
 		}
 	}
 }
@@ -276,9 +276,14 @@ func (r *run) seal(ctx workflow.Context, e end) (StudyResult, error) {
 	return result, nil
 }
 
-// engine runs one of the engine's own activities, which has nothing to report but
-// that it is done; lost attempts are made again.
+// engine runs one of the engine's own activities, with as many losses as the run may have.
 func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any) error {
+	return engine(ctx, r.lossLimit(), name, id, summary, in, out)
+}
+
+// engine runs one of the engine's own activities, which has nothing to report but
+// that it is done; attempts that are lost are made again, up to so many losses.
+func engine(ctx workflow.Context, lossLimit int, name, id, summary string, in, out any) error {
 	losses := 0
 	for n := 1; ; n++ {
 		opts := options(fmt.Sprintf("%s#%d", id, n), summary, engineTimeout)
@@ -287,17 +292,17 @@ func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any
 			return nil
 		}
 		f := classify(err)
-		if losses++; !f.lost || losses > r.lossLimit() {
+		if losses++; !f.lost || losses > lossLimit {
 			return fmt.Errorf("%s: %w", summary, err)
 		}
-		if err := r.wait(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
+		if err := pause(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
 			return err
 		}
 	}
 }
 
 // lossLimit is the bound on losses; before the chain is open it isn't known.
-func (r *run) lossLimit() int { return max(r.state.Limits.Losses, 5) }
+func (r *run) lossLimit() int { return max(r.state.Limits.Losses, leastLosses) }
 
 func isCancelled(err error) bool {
 	var c *temporal.CanceledError

@@ -164,7 +164,7 @@ func parseEdit(text string) (Edit, string) {
 		return e, why
 	}
 	var why string
-	e.Value, why = parseValue(value)
+	e.Value, why = Value(value)
 	return e, why
 }
 
@@ -178,9 +178,10 @@ func checkPointer(p string) string {
 	return ""
 }
 
-// parseValue reads JSON, or else a string. What begins as an object, an array or a string
+// Value reads what is typed as a value: JSON in canonical form, or else a string; or it says
+// what is wrong. What begins as an object, an array or a string
 // is meant to be one.
-func parseValue(text string) (json.RawMessage, string) {
+func Value(text string) (json.RawMessage, string) {
 	value := json.RawMessage(strings.TrimSpace(text))
 	if len(value) == 0 {
 		return nil, `the value is missing; an empty string is '""'`
@@ -204,6 +205,6 @@ func parseLimit(text string) (Limit, string) {
 	if !ok || member == "" {
 		return Limit{}, "want the name of a limit and its value, such as steps=40 or wall_time=2h"
 	}
-	v, why := parseValue(value)
+	v, why := Value(value)
 	return Limit{Member: member, Value: v}, why
 }

@@ -1,10 +1,6 @@
 package record
 
-import (
-	"time"
-
-	"rlam/internal/canon"
-)
+import "rlam/internal/canon"
 
 // Beginnings of the keys under which a store has what belongs to runs.
 const (
@@ -18,13 +14,7 @@ const (
 )
 
 // RunKey lists a run.
-func RunKey(r Run) string {
-	started, err := time.Parse(time.RFC3339Nano, r.Started)
-	if err != nil {
-		started = time.Now()
-	}
-	return RunPrefix + started.UTC().Format("20060102T150405.000000000") + "-" + canon.Sum([]byte(r.ID)).Short()
-}
+func RunKey(r Run) string { return RunPrefix + listed(r.Started, r.ID) }
 
 // HistoryKey is the entry of the archived history of one Temporal run of a run.
 func HistoryKey(run canon.Digest, temporalRun string) string {

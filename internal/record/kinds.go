@@ -19,6 +19,7 @@ type Run struct {
 	Changes *Changes     `json:"changes,omitempty"` // of a fork: what was changed
 
 	Reproduces *Reproduced `json:"reproduces,omitempty"` // of a run that executes another one's calls again
+	Ensemble   *Membership `json:"ensemble,omitempty"`   // of a member of an ensemble
 }
 
 // Reproduced is the run whose calls a reproduction executes again.

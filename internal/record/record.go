@@ -42,6 +42,10 @@ const (
 	KindProposal Kind = "proposal"
 	KindStep     Kind = "step"
 	KindSeal     Kind = "seal"
+
+	// Of ensembles. No run's chain leads through them.
+	KindEnsemble     Kind = "ensemble"
+	KindEnsembleSeal Kind = "ensemble_seal"
 )
 
 // Encode gives a record its bytes and its name.
@@ -95,6 +99,10 @@ func kindOf(rec any) Kind {
 		return KindStep
 	case *Seal:
 		return KindSeal
+	case *Ensemble:
+		return KindEnsemble
+	case *EnsembleSeal:
+		return KindEnsembleSeal
 	}
 	return ""
 }

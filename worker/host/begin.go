@@ -44,19 +44,42 @@ type BeginOptions struct {
 // Begin pins everything that a run of a loaded study depends on, and writes the run's
 // record. Nothing is executed. dir is what the study's paths are relative to.
 func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o BeginOptions) (*Begun, error) {
-	b := &beginning{ctx: ctx, store: s, dir: filepath.Dir(study.Path)}
-	registry, err := schemas.NewRegistry()
+	b := newBeginning(ctx, s, study)
+	run, err := b.draft(study, o)
 	if err != nil {
 		return nil, err
 	}
-	actions, problems := registry.Resolve(study, o.Actions...)
+	run.ID, run.Engine, run.Started = o.ID, "rlam "+Version, journal.Time(time.Now())
+	d, err := b.write(run)
+	if err != nil {
+		return nil, err
+	}
+	return &Begun{Run: d, Study: study, Model: run.Models[0]}, nil
+}
+
+// draft is the record of a run that has no id yet and has not begun.
+func (b *beginning) draft(study *schemas.LoadedStudy, o BeginOptions) (*record.Run, error) {
+	run := &record.Run{Kind: record.KindRun, Study: b.blob(study.JSON), Gates: gates()}
+	if err := b.actions(run, study, o.Actions); err != nil {
+		return nil, err
+	}
+	run.Planner, run.Models = b.planner(study.Study.Planner, o.Plan)
+	var err error
+	run.Inputs, err = b.inputs(study, o.Client)
+	return run, err
+}
+
+// actions pins those that a study lists, and those that are added to it.
+func (b *beginning) actions(run *record.Run, study *schemas.LoadedStudy, more []string) error {
+	registry, err := schemas.NewRegistry()
+	if err != nil {
+		return err
+	}
+	actions, problems := registry.Resolve(study, more...)
 	if len(problems) > 0 {
-		return nil, problems.Err()
+		return problems.Err()
 	}
-	run := record.Run{
-		Kind: record.KindRun, ID: o.ID, Engine: "rlam " + Version, Started: journal.Time(time.Now()),
-		Study: b.blob(study.JSON), Actions: []record.Pin{}, Gates: gates(),
-	}
+	run.Actions = []record.Pin{}
 	for _, name := range sorted(actions) {
 		a := actions[name]
 		run.Actions = append(run.Actions, b.pin(a))
@@ -64,15 +87,7 @@ func Begin(ctx context.Context, s store.Store, study *schemas.LoadedStudy, o Beg
 			b.blob(a.Content[file])
 		}
 	}
-	run.Planner, run.Models = b.planner(study.Study.Planner, o.Plan)
-	if run.Inputs, err = b.inputs(study, o.Client); err != nil {
-		return nil, err
-	}
-	d, err := b.write(&run)
-	if err != nil {
-		return nil, err
-	}
-	return &Begun{Run: d, Study: study, Model: run.Models[0]}, nil
+	return nil
 }
 
 // gates are those of this build.

@@ -24,9 +24,7 @@ func Sealed(e *historypb.HistoryEvent) (r workflows.StudyResult, sealed bool, er
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
 		err = DataConverter().FromPayloads(e.GetWorkflowExecutionCompletedEventAttributes().GetResult(), &r)
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-		var app *temporal.ApplicationError
-		failure := FailureConverter().FailureToError(e.GetWorkflowExecutionFailedEventAttributes().GetFailure())
-		if !errors.As(failure, &app) || !app.HasDetails() || app.Details(&r) != nil {
+		if !detailsOf(FailureConverter().FailureToError(e.GetWorkflowExecutionFailedEventAttributes().GetFailure()), &r) {
 			return r, false, nil
 		}
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
@@ -35,6 +33,12 @@ func Sealed(e *historypb.HistoryEvent) (r workflows.StudyResult, sealed bool, er
 		}
 	}
 	return r, err == nil && r.Status != "", err
+}
+
+// detailsOf reads the result that a run left with the error that it failed with.
+func detailsOf(failure error, r *workflows.StudyResult) bool {
+	var app *temporal.ApplicationError
+	return errors.As(failure, &app) && app.HasDetails() && app.Details(r) == nil
 }
 
 // stillOpenError says that a run goes on.

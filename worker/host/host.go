@@ -155,6 +155,7 @@ func AllowedAddresses(value string) []string {
 // Register registers R-LAM's workflows, for a worker or a replayer.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(workflows.Study, workflow.RegisterOptions{Name: workflows.StudyName})
+	r.RegisterWorkflowWithOptions(workflows.Ensemble, workflow.RegisterOptions{Name: workflows.EnsembleName})
 }
 
 // Start begins to serve.

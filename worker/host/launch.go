@@ -17,10 +17,11 @@ import (
 	"rlam/workflows"
 )
 
-// Keys of a run's memo.
+// Keys of the memo of a run or an ensemble.
 const (
-	MemoStore = "rlam.store" // the folder that holds the run's records
-	MemoRun   = "rlam.run"   // the digest of its run record
+	MemoStore    = workflows.StoreMemo
+	MemoRun      = workflows.RunMemo
+	MemoEnsemble = workflows.EnsembleMemo
 )
 
 // SearchAttributes are those that R-LAM sets where the server knows them.

@@ -18,29 +18,37 @@ type ListedRun struct {
 
 // Runs reads the records of the runs that a store lists, the newest first.
 func Runs(ctx context.Context, s store.Store) ([]ListedRun, error) {
+	runs := []ListedRun{}
+	err := eachListed(ctx, s, record.RunPrefix, func(d canon.Digest) error {
+		r := &record.Run{}
+		runs = append(runs, ListedRun{Digest: d, Record: r})
+		return record.Load(ctx, s, d, r)
+	})
+	return runs, err
+}
+
+// eachListed visits the records that entries with a prefix list, the newest first.
+func eachListed(ctx context.Context, s store.Store, prefix string, visit func(canon.Digest) error) error {
 	var keys []string
-	for key, err := range s.List(ctx, record.RunPrefix) {
+	for key, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return nil, fmt.Errorf("listing the runs of the store: %w", err)
+			return fmt.Errorf("listing the %s of the store: %w", prefix[:len(prefix)-1], err)
 		}
 		keys = append(keys, key)
 	}
 	slices.Reverse(keys)
-	runs := make([]ListedRun, 0, len(keys))
 	for _, key := range keys {
 		value, err := s.Entry(ctx, key)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d, err := canon.Parse(string(value))
 		if err != nil {
-			return nil, fmt.Errorf("reading entry %q of the store: %w", key, err)
+			return fmt.Errorf("reading entry %q of the store: %w", key, err)
 		}
-		var r record.Run
-		if err := record.Load(ctx, s, d, &r); err != nil {
-			return nil, err
+		if err := visit(d); err != nil {
+			return err
 		}
-		runs = append(runs, ListedRun{Digest: d, Record: &r})
 	}
-	return runs, nil
+	return nil
 }

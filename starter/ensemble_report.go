@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"rlam/internal/canon"
+	"rlam/internal/record"
+	"rlam/internal/store"
+	"rlam/provenance/ensemble"
+	"rlam/schemas"
+	"rlam/worker/host"
+	"rlam/workflows"
+)
+
+// reportFiles are where an ensemble's report goes besides stdout.
+type reportFiles struct{ csv string }
+
+func (o *reportFiles) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&o.csv, "csv", "", "write a row for each member to `FILE` too")
+}
+
+// check refuses files that are there already, before hours are spent on what goes into them.
+func (o reportFiles) check() error {
+	for _, file := range []string{o.csv} {
+		if _, err := os.Lstat(file); file != "" && err == nil {
+			return badUsage("writing %q: the file is there already; name another, or remove it", file)
+		}
+	}
+	return nil
+}
+
+func (o reportFiles) write(r *ensemble.Report) error {
+	if o.csv != "" {
+		return writePage(o.csv, func(w io.Writer) error { return r.WriteCSV(w) })
+	}
+	return nil
+}
+
+// reportEnsemble makes the report of an ensemble that there is.
+func (a *app) reportEnsemble(ctx context.Context, id, storeFlag string, files reportFiles) error {
+	s, e, err := a.ensembleNamed(ctx, id, storeFlag)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		return a.noEnsemble(ctx, id, s)
+	}
+	c, err := a.reach(ctx)
+	if err == nil {
+		defer c.close()
+	} else {
+		c = nil
+	}
+	return a.sayEnsemble(ctx, c, s, *e, files)
+}
+
+// noEnsemble says that there is no ensemble of a name, and which is nearest.
+func (a *app) noEnsemble(ctx context.Context, id string, s *store.Folder) error {
+	var ids []string
+	if s != nil {
+		all, err := host.Ensembles(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, e := range all {
+			ids = append(ids, e.Record.ID)
+		}
+	}
+	return &unknownRunError{id: id, nearest: schemas.Nearest(id, ids), what: "ensemble"}
+}
+
+// sayEnsemble prints what an ensemble's members show, and how it stands. c is nil where no
+// server is there.
+func (a *app) sayEnsemble(ctx context.Context, c *connection, s store.Store, e host.ListedEnsemble, files reportFiles) error {
+	var asked client.Client
+	if c != nil {
+		asked = c.client
+	}
+	r, err := host.ReadRoster(ctx, asked, s, e)
+	if err != nil {
+		return err
+	}
+	members, err := membersOf(ctx, s, r)
+	if err != nil {
+		return err
+	}
+	schema, err := resultSchema(ctx, s, e.Record.Study)
+	if err != nil {
+		return err
+	}
+	report, err := ensemble.Summarise(members, ensemble.Options{Ensemble: e.Record.ID, Study: e.Record.Title, Schema: schema})
+	if err != nil {
+		return err
+	}
+	if err := files.write(report); err != nil {
+		return err
+	}
+	a.printer.Print(summaryMessage{report})
+	end := ensembleEnd{ensembleProgress: standing(r), Open: r.Open, Record: e.Digest}
+	if r.Head != e.Digest {
+		end.Seal = r.Head
+	}
+	if c != nil {
+		end.URL = c.server.RunURL(e.Record.ID, "")
+	}
+	end.Next = a.nextOfEnsemble(r)
+	a.words.Print(end)
+	if end.Completed < end.Members {
+		return &codedError{code: exitNoResult}
+	}
+	return nil
+}
+
+// nextOfEnsemble are commands worth a try now.
+func (a *app) nextOfEnsemble(r *host.Roster) []string {
+	p, id := a.program(), r.Record.ID
+	if r.Open {
+		return []string{p + " resume " + id, p + " cancel " + id}
+	}
+	var next []string
+	for _, m := range r.Members {
+		if m.Status == host.MemberWaits || m.Status.CutOff() {
+			next = append(next, fmt.Sprintf("%s resume %s", p, id))
+			break
+		}
+	}
+	for _, m := range r.Members {
+		if m.RunID != "" {
+			return append(next, fmt.Sprintf("%s show %s", p, m.RunID), fmt.Sprintf("%s ensemble --report %s --csv members.csv", p, id))
+		}
+	}
+	return next
+}
+
+// resultSchema is the schema of a study's result.
+func resultSchema(ctx context.Context, s store.Store, study canon.Digest) (json.RawMessage, error) {
+	raw, err := store.Read(ctx, s, study, record.MaxContent)
+	if err != nil {
+		return nil, err
+	}
+	var of struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(raw, &of); err != nil {
+		return nil, fmt.Errorf("reading the study of the ensemble: %w", err)
+	}
+	return of.Result, nil
+}
+
+// ensembleOf is the record of an ensemble, and how many members it has at once, by what its
+// workflow was started with.
+func (c *connection) ensembleOf(ctx context.Context, id, runID string, s store.Store) (canon.Digest, *record.Ensemble, int, error) {
+	it := c.client.GetWorkflowHistory(ctx, id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	first, err := it.Next()
+	var in workflows.EnsembleInput
+	if err == nil {
+		err = host.DataConverter().FromPayloads(first.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in)
+	}
+	e := &record.Ensemble{}
+	if err == nil {
+		err = record.Load(ctx, s, in.Ensemble, e)
+	}
+	if err != nil {
+		return in.Ensemble, nil, 0, fmt.Errorf("reading what ensemble %q was started with: %w", id, err)
+	}
+	return in.Ensemble, e, in.Parallel, nil
+}
