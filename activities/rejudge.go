@@ -30,12 +30,11 @@ func Rejudge(ctx context.Context, s store.Store, run, head canon.Digest, g *sche
 	if r.chain, err = newChain(r.run); err != nil {
 		return nil, err
 	}
-	links, err := record.Lineage(ctx, s, head)
-	if err != nil {
-		return nil, err
-	}
 	own := false // what comes before the run's own record was judged in another run
-	for _, l := range links {
+	for l, err := range record.Along(ctx, s, head) {
+		if err != nil {
+			return r.found, err
+		}
 		switch rec := l.Record.(type) {
 		case *record.Run:
 			own = l.Digest == run

@@ -239,7 +239,12 @@ func (b *builder) source(u record.Use, branch string) *graph.Node {
 	if n := b.outputs[u.From+branch]; n != nil {
 		return n
 	}
-	return b.outputs[u.From]
+	if n := b.outputs[u.From]; n != nil || b.before == nil || !b.before(u.From) {
+		return n
+	}
+	n := b.g.Add(graph.Node{ID: "output:" + u.From, Kind: graph.Value, Role: "output", Call: u.From})
+	b.outputs[u.From] = n
+	return n
 }
 
 // handles joins a value to the artifacts whose handles stand in it. One that came by a
@@ -278,7 +283,7 @@ func (b *builder) handles(n *graph.Node, taken map[string]bool, referred []strin
 
 // standing says how the run stands.
 func (b *builder) standing() {
-	newest := b.line[len(b.line)-1]
+	newest := b.newest()
 	switch {
 	case newest.Status != "":
 		b.t.Status = string(newest.Status)

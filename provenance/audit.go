@@ -17,6 +17,11 @@ type Metric struct {
 	Missing []string `json:"missing"` // what the numerator lacks
 }
 
+// add counts what other counted.
+func (m *Metric) add(other Metric) {
+	m.Good, m.Total, m.Missing = m.Good+other.Good, m.Total+other.Total, append(m.Missing, other.Missing...)
+}
+
 // Whole says whether nothing is missing.
 func (m Metric) Whole() bool { return m.Good == m.Total }
 
@@ -74,10 +79,22 @@ func (t *Trace) Measure(ctx context.Context, s store.Store, replayed Replayed) (
 	if replayed.Divergent != "" {
 		m.Reproducibility.Missing = append(m.Reproducibility.Missing, replayed.Divergent)
 	}
+	if t.audited != nil {
+		t.audited.into(&m)
+		return m, nil
+	}
+	if err := t.measure(ctx, s, &m); err != nil {
+		return m, err
+	}
+	return m, nil
+}
+
+// measure counts what the trace holds into m.
+func (t *Trace) measure(ctx context.Context, s store.Store, m *Metrics) error {
 	for _, c := range t.Contents {
 		why, err := damage(ctx, s, c)
 		if err != nil {
-			return m, err
+			return err
 		}
 		m.Reproducibility.count(why == "", c.Subject+": "+why)
 	}
@@ -96,7 +113,7 @@ func (t *Trace) Measure(ctx context.Context, s store.Store, replayed Replayed) (
 	for _, f := range t.Failures {
 		m.Visibility.count(len(f.Missing) == 0, fmt.Sprintf("%s %s: no %v", f.Subject, f.Type, f.Missing))
 	}
-	return m, nil
+	return nil
 }
 
 // ErrWithheld is the error of a store that knows of a content that it was left out on

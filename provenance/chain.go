@@ -14,8 +14,7 @@ import (
 // the histories say.
 func (b *builder) chain() {
 	var seal *record.Seal
-	var sealed canon.Digest
-	for d := b.t.Head; d != b.t.Record; {
+	for d := b.from; d != b.until; {
 		rec, err := record.LoadAny(b.ctx, b.e.Store, d)
 		if err != nil {
 			b.find(RecordMissing, d.String(), 0, "the chain can't be followed further back: %v", err)
@@ -30,7 +29,7 @@ func (b *builder) chain() {
 				b.happened(t, d)
 			}
 		case *record.Seal:
-			seal, sealed = rec, d
+			seal, b.seal = rec, d
 		}
 		if d = record.Parent(rec); d.IsZero() {
 			b.find(RecordMissing, "run", 0, "the chain doesn't reach the run's record %s", b.t.Record)
@@ -43,7 +42,7 @@ func (b *builder) chain() {
 		}
 	}
 	if seal != nil {
-		b.sealed(sealed, seal)
+		b.sealed(b.seal, seal)
 	}
 }
 
@@ -59,7 +58,7 @@ func (b *builder) recorded(d canon.Digest, p *record.Proposal) {
 
 // sealed holds the last record against the event that closed the run.
 func (b *builder) sealed(d canon.Digest, s *record.Seal) {
-	newest := b.line[len(b.line)-1]
+	newest := b.newest()
 	run := b.g.Node("run:" + newest.RunID)
 	run.Digest = d
 	if newest.Status != "" && newest.Status != s.Status {

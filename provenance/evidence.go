@@ -51,6 +51,25 @@ type Trace struct {
 	Contents   []Content
 	Line       []*history.Run // the Temporal runs that lead to the newest
 	Aside      []*history.Run // those that a reset went back from
+
+	audited *audited // of a trace by [Audit], in the place of graph, executions, failures and contents
+}
+
+// Executed is how many executions are known.
+func (t *Trace) Executed() int {
+	if t.audited != nil {
+		return t.audited.executed()
+	}
+	return len(t.Executions)
+}
+
+// Told is what the history of a run of t's line tells, with its activities and tasks, which
+// a trace by [Audit] doesn't hold.
+func (t *Trace) Told(r *history.Run) (*history.Run, error) {
+	if t.audited != nil {
+		return t.audited.read(r)
+	}
+	return r, nil
 }
 
 // Execution is one execution of a call or of a planner's turn, and who knows of it.
@@ -80,28 +99,12 @@ func Build(ctx context.Context, e Evidence) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	newest := line[len(line)-1]
-	b := &builder{
-		ctx: ctx, e: e, line: line, aside: aside,
-		t:       &Trace{Line: line, Aside: aside, ID: newest.WorkflowID, Record: newest.Record, Head: newest.Head, Graph: &graph.Graph{}},
-		turns:   map[canon.Digest]*turn{},
-		calls:   map[canon.Digest]*call{},
-		keys:    map[canon.Digest]int{},
-		acts:    map[string]*graph.Node{},
-		outputs: map[string]*graph.Node{},
-		made:    map[canon.Digest][]*graph.Node{},
-		plans:   map[canon.Digest][]*graph.Node{},
-		byTurn:  map[canon.Digest]*turn{},
-		owners:  map[string]*history.Run{},
-		absent:  map[string]bool{},
-		actions: map[canon.Digest]*schemas.Action{},
-	}
-	b.g = b.t.Graph
+	b := newBuilder(ctx, e, line, aside)
 	b.people()
 	for _, r := range append(slices.Clone(line), aside...) {
 		b.t.Findings = append(b.t.Findings, r.Findings...)
 	}
-	if !newest.Study {
+	if !b.newest().Study {
 		b.plain()
 		return b.t, nil
 	}
@@ -111,6 +114,10 @@ func Build(ctx context.Context, e Evidence) (*Trace, error) {
 	b.told()
 	if e.Store != nil {
 		b.chain()
+		if b.index, err = (journal.Journal{Store: e.Store}).Index(ctx); err != nil {
+			return nil, err
+		}
+		b.held = func(key canon.Digest) (map[int]journal.Held, error) { return b.index[key], nil }
 		if err := b.journalled(); err != nil {
 			return nil, err
 		}
@@ -162,13 +169,41 @@ func order(runs []*history.Run) (line, aside []*history.Run, err error) {
 	return line, aside, nil
 }
 
-// builder makes one trace.
+// newBuilder is a builder of a trace that nothing is in yet.
+func newBuilder(ctx context.Context, e Evidence, line, aside []*history.Run) *builder {
+	newest := line[len(line)-1]
+	t := &Trace{Line: line, Aside: aside, ID: newest.WorkflowID, Record: newest.Record, Head: newest.Head, Graph: &graph.Graph{}}
+	return &builder{
+		ctx: ctx, e: e, line: line, aside: aside, t: t, g: t.Graph,
+		runs: line, from: t.Head, until: t.Record,
+		turns:   map[canon.Digest]*turn{},
+		calls:   map[canon.Digest]*call{},
+		keys:    map[canon.Digest]int{},
+		acts:    map[string]*graph.Node{},
+		outputs: map[string]*graph.Node{},
+		made:    map[canon.Digest][]*graph.Node{},
+		plans:   map[canon.Digest][]*graph.Node{},
+		byTurn:  map[canon.Digest]*turn{},
+		owners:  map[string]*history.Run{},
+		absent:  map[string]bool{},
+		actions: map[canon.Digest]*schemas.Action{},
+	}
+}
+
+// builder makes one trace, or the part of one that a link of its line tells of (see [Audit]).
 type builder struct {
 	ctx         context.Context
 	e           Evidence
 	t           *Trace
 	g           *graph.Graph
 	line, aside []*history.Run
+
+	runs        []*history.Run // of the line: those whose activities are taken in
+	from, until canon.Digest   // the part of the chain that they wrote: from its head, back to the record before it
+	// before says whether a call of a link before this one has an output; nil if this is all.
+	before func(call string) bool
+	// held says which entries the journal has of a key.
+	held func(key canon.Digest) (map[int]journal.Held, error)
 
 	run   *record.Run
 	study *schemas.LoadedStudy
@@ -187,6 +222,7 @@ type builder struct {
 	actions map[canon.Digest]*schemas.Action
 	pending []pending // data edges whose source may come later
 	index   journal.Index
+	seal    canon.Digest // the record that closes the chain; none while it is open
 }
 
 // turn is a completed planner's turn.
@@ -226,6 +262,9 @@ type pending struct {
 	branch string
 	call   *call // nil of a result
 }
+
+// newest is the Temporal run that the line leads to.
+func (b *builder) newest() *history.Run { return b.line[len(b.line)-1] }
 
 // lacks finds that a content that a record names can't be read. What was left out on
 // purpose contradicts nothing: its digest is what history and records agree on.

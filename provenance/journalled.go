@@ -19,10 +19,20 @@ import (
 // journalled holds the journal against histories and records.
 func (b *builder) journalled() error {
 	j := journal.Journal{Store: b.e.Store}
-	var err error
-	if b.index, err = j.Index(b.ctx); err != nil {
+	if err := b.journalledCalls(j); err != nil {
 		return err
 	}
+	if err := b.journalledTurns(j); err != nil {
+		return err
+	}
+	if b.e.Strays {
+		return b.strays(j)
+	}
+	return nil
+}
+
+// journalledCalls holds what the journal has of calls against what the histories say.
+func (b *builder) journalledCalls(j journal.Journal) error {
 	for _, t := range b.ordered {
 		for _, c := range t.calls {
 			if c.rec.Kept != nil {
@@ -33,13 +43,15 @@ func (b *builder) journalled() error {
 			}
 		}
 	}
+	return nil
+}
+
+// journalledTurns does the same of planner's turns.
+func (b *builder) journalledTurns(j journal.Journal) error {
 	for _, key := range slices.SortedFunc(maps.Keys(b.keys), func(x, y canon.Digest) int { return b.keys[x] - b.keys[y] }) {
 		if err := b.executions(j, key, b.ofTurn(key)); err != nil {
 			return err
 		}
-	}
-	if b.e.Strays {
-		return b.strays(j)
 	}
 	return nil
 }
@@ -84,7 +96,10 @@ func (b *builder) executions(j journal.Journal, key canon.Digest, s subject) err
 			known[n.Execution] = true
 		}
 	}
-	held := b.index[key]
+	held, err := b.held(key)
+	if err != nil {
+		return err
+	}
 	for n := range held {
 		known[n] = true
 	}
@@ -92,7 +107,6 @@ func (b *builder) executions(j journal.Journal, key canon.Digest, s subject) err
 		x := Execution{Subject: s.name, N: n, Intent: held[n].Intent, Outcome: held[n].Outcome}
 		var in journal.Intent
 		if x.Intent {
-			var err error
 			if in, err = j.Intent(b.ctx, key, n); err != nil {
 				return err
 			}
@@ -148,7 +162,7 @@ func (b *builder) execution(s subject, node *graph.Node, in journal.Intent, x Ex
 	case node == nil:
 		b.find(IntentUnscheduled, s.name, 0, "execution %d belongs to activity %q of run %s, which no history has", x.N, in.Activity, in.Workflow)
 	}
-	if x.Intent && !x.Outcome && (node == nil || node.Status != string(history.Open) || b.line[len(b.line)-1].Ended != "") {
+	if x.Intent && !x.Outcome && (node == nil || node.Status != string(history.Open) || b.newest().Ended != "") {
 		b.find(OutcomeMissing, x.Subject, 0, "execution %d began at %s on worker %s and left no outcome", x.N, in.Started, in.Worker)
 	}
 }

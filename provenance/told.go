@@ -37,7 +37,7 @@ func (b *builder) open() {
 	for _, in := range run.Inputs {
 		b.input(in)
 	}
-	if run.Fork() {
+	if run.Fork() && b.before == nil {
 		b.inherited(first)
 	}
 }
@@ -64,7 +64,7 @@ func (b *builder) input(in record.Input) {
 func (b *builder) told() {
 	b.owned()
 	kept := map[string]bool{} // activities of the line, also as they stand in what was reset away
-	for _, r := range b.line {
+	for _, r := range b.runs {
 		for _, k := range r.Activities {
 			if len(b.aside) > 0 {
 				kept[same(k)] = true

@@ -25,6 +25,11 @@ func exportOf(t testing.TB, s store.Store, histories ...export.History) *export.
 	t.Helper()
 	run := &export.Run{Store: s, Histories: histories, Namespace: "default"}
 	var err error
+	for i, h := range histories { // a bundle's are read from where they are
+		if histories[i].Protobuf, err = h.Bytes(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if run.Trace, err = traced(t.Context(), run); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +39,11 @@ func exportOf(t testing.TB, s store.Store, histories ...export.History) *export.
 func traced(ctx context.Context, run *export.Run) (*provenance.Trace, error) {
 	var runs []*history.Run
 	for _, h := range run.Histories {
-		r, err := history.Read(history.FromProtobuf(h.Protobuf), history.Options{RunID: h.RunID, Payloads: host.DataConverter()})
+		b, err := h.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		r, err := history.Read(history.FromProtobuf(b), history.Options{RunID: h.RunID, Payloads: host.DataConverter()})
 		if err != nil {
 			return nil, err
 		}

@@ -12,19 +12,20 @@ import (
 // No coroutine waits for it. Temporal wakes every coroutine at every task of a workflow, at
 // least twice, and a check of the stack comes with each time: one for the clock and one for
 // each call were two thirds of that cost, which is most of a replay's. So whoever blocks
-// looks at the clock, see [run.until].
+// looks at the clock, see [clock.until]. The zero clock has no deadline.
 type clock struct {
 	work  workflow.Context // nil before the chain is open
 	stop  workflow.CancelFunc
 	left  time.Duration   // when the chain was opened
 	timer workflow.Future // nil before anything blocks
 	seen  bool            // the timer has ended
+	up    bool            // the deadline is reached
+	calls bool            // calls are under way, see until
 }
 
 // watch looks at the clock. The timer starts when something blocks for the first time, and
 // not before: the activity that is blocked on comes before it in every history.
-func (r *run) watch() {
-	c := &r.clock
+func (c *clock) watch() {
 	switch {
 	case c.work == nil || c.seen:
 	case c.timer == nil:
@@ -34,8 +35,7 @@ func (r *run) watch() {
 		if c.timer.Get(c.work, nil) != nil { // cancelled with the work
 			return
 		}
-		r.stopped = limitReached("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
-		r.stopped.timeUp = true
+		c.up = true
 		c.stop()
 	}
 }
@@ -47,25 +47,25 @@ func (c *clock) ticked() bool { return c.timer != nil && !c.seen && c.timer.IsRe
 //
 // Where what is waited for and the clock are ready in the same task, the run takes note of
 // the former first, and calls of the latter. Recorded histories have it so.
-func (r *run) until(ctx workflow.Context, ready func() bool) {
+func (c *clock) until(ctx workflow.Context, ready func() bool) {
 	detached, _ := workflow.NewDisconnectedContext(ctx)
 	for !ready() {
-		r.watch()
+		c.watch()
 		// It can't fail: nothing cancels its context.
-		_ = workflow.Await(detached, func() bool { return ready() || r.clock.ticked() })
+		_ = workflow.Await(detached, func() bool { return ready() || c.ticked() })
 	}
-	if r.dispatching {
-		r.watch()
+	if c.calls {
+		c.watch()
 	}
 }
 
 // get waits for what an activity returns.
-func (r *run) get(ctx workflow.Context, f workflow.Future, out any) error {
-	r.until(ctx, f.IsReady)
+func (c *clock) get(ctx workflow.Context, f workflow.Future, out any) error {
+	c.until(ctx, f.IsReady)
 	return f.Get(ctx, out)
 }
 
 // wait is a durable timer that says what it is for.
-func (r *run) wait(ctx workflow.Context, d time.Duration, summary string) error {
-	return r.get(ctx, workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}), nil)
+func (c *clock) wait(ctx workflow.Context, d time.Duration, summary string) error {
+	return c.get(ctx, workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}), nil)
 }

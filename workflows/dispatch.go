@@ -70,11 +70,11 @@ func (r *run) dispatch(ctx workflow.Context, turn PlanResult) []CallOutcome {
 		ended[i] = true
 		r.notebook.result(outcomes[i])
 	}
-	r.dispatching = true
+	r.clock.calls = true
 	switch len(open) {
 	case 0:
 	case 1: // of most turns, and a coroutine is woken far more often than it has something to do
-		r.watch()
+		r.clock.watch()
 		carryOut(ctx, open[0])
 	default:
 		for _, i := range open {
@@ -83,9 +83,9 @@ func (r *run) dispatch(ctx workflow.Context, turn PlanResult) []CallOutcome {
 				r.show(ctx)
 			})
 		}
-		r.until(ctx, func() bool { return !slices.Contains(ended, false) })
+		r.clock.until(ctx, func() bool { return !slices.Contains(ended, false) })
 	}
-	r.dispatching = false
+	r.clock.calls = false
 	return outcomes
 }
 
@@ -150,7 +150,7 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		act := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), ActName, ActInput{
 			Run: r.in.Run, Proposal: turn.Head, Call: c.ID, Params: params, Judgement: out.Judgement, Seen: seen, Attempt: n,
 		})
-		err := r.get(ctx, act, &done)
+		err := r.clock.get(ctx, act, &done)
 		if err == nil {
 			out.Status = record.CallCompleted
 			attempt := AttemptOutcome{N: n, Status: record.AttemptCompleted, Execution: done.Execution, Adopted: done.Adopted}
@@ -207,16 +207,11 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		if f.waiting != "" {
 			summary += ", " + f.waiting
 		}
-		if pause(ctx, wait, summary) != nil {
+		if r.clock.wait(ctx, wait, summary) != nil {
 			out.Status = record.CallCancelled
 			return out
 		}
 	}
-}
-
-// pause is a durable timer that says what it is for.
-func pause(ctx workflow.Context, d time.Duration, summary string) error {
-	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
 
 // failure is an activity's error, told apart.

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -53,15 +54,12 @@ type run struct {
 	head     canon.Digest
 	outcomes []CallOutcome // of the newest proposal, not yet on the chain
 
-	stepsHere int  // steps planned since this workflow run began
-	asked     int  // how often the planner was asked for the next step
-	stopped   *end // a bound reached while something was under way
+	stepsHere int // steps planned since this workflow run began
+	asked     int // how often the planner was asked for the next step
 	clock     clock
 	model     string // that answered last
 	doing     string
 	notebook  notebook
-
-	dispatching bool // calls are under way
 }
 
 // end is why a run ends.
@@ -97,8 +95,8 @@ func (r *run) bound(ctx, work workflow.Context) *end {
 	switch {
 	case ctx.Err() != nil:
 		return &end{status: record.Cancelled, message: "cancelled by request"}
-	case r.stopped != nil:
-		return r.stopped
+	case r.clock.up:
+		return r.timeUp()
 	case work.Err() != nil:
 		return &end{status: record.Cancelled, message: "cancelled by request"}
 	case c.Steps >= l.Steps:
@@ -179,7 +177,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 		id := fmt.Sprintf("%d.plan#%d", step, r.asked)
 		var turn PlanResult
 		opts := options(id, fmt.Sprintf("step %d: %s proposes", step, model), planTimeout)
-		err := r.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), PlanName, PlanInput{
+		err := r.clock.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), PlanName, PlanInput{
 			Run: r.in.Run, Head: r.head, Step: step, Candidate: r.state.Candidate, Outcomes: r.outcomes,
 			LastTurn: r.state.LastTurn, Limit: limit,
 		}), &turn)
@@ -196,7 +194,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 			if losses++; losses > r.state.Limits.Losses {
 				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
 			}
-			pause(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
+			r.clock.wait(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
 		case f.typ == TypeLimitReached:
 			return PlanResult{}, &end{status: record.LimitReached, reason: f.detail}
 		case f.typ == TypeContextFull:
@@ -209,7 +207,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 				continue
 			}
 			wait := max(r.state.Retry.Backoff.Wait(tries), f.after)
-			pause(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
+			r.clock.wait(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
 		}
 	}
 }
@@ -229,10 +227,17 @@ func (r *run) proposed(ctx workflow.Context, turn PlanResult) {
 }
 
 func (r *run) cancelled() *end {
-	if r.stopped != nil {
-		return r.stopped
+	if r.clock.up {
+		return r.timeUp()
 	}
 	return &end{status: record.Cancelled, message: "cancelled by request"}
+}
+
+// timeUp is the end by the wall-time limit.
+func (r *run) timeUp() *end {
+	e := limitReached("the wall-time limit of %s is reached", time.Duration(r.state.Limits.WallTime))
+	e.timeUp = true
+	return e
 }
 
 // continueAsNew goes on in a new workflow run. No call, handler or message is open here.
@@ -278,16 +283,16 @@ func (r *run) seal(ctx workflow.Context, e end) (StudyResult, error) {
 
 // engine runs one of the engine's own activities, with as many losses as the run may have.
 func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any) error {
-	return engine(ctx, r.lossLimit(), name, id, summary, in, out)
+	return engine(ctx, &r.clock, r.lossLimit(), name, id, summary, in, out)
 }
 
 // engine runs one of the engine's own activities, which has nothing to report but
 // that it is done; attempts that are lost are made again, up to so many losses.
-func engine(ctx workflow.Context, lossLimit int, name, id, summary string, in, out any) error {
+func engine(ctx workflow.Context, c *clock, lossLimit int, name, id, summary string, in, out any) error {
 	losses := 0
 	for n := 1; ; n++ {
 		opts := options(fmt.Sprintf("%s#%d", id, n), summary, engineTimeout)
-		err := r.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in), out)
+		err := c.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in), out)
 		if err == nil {
 			return nil
 		}
@@ -295,7 +300,7 @@ func engine(ctx workflow.Context, lossLimit int, name, id, summary string, in, o
 		if losses++; !f.lost || losses > lossLimit {
 			return fmt.Errorf("%s: %w", summary, err)
 		}
-		if err := pause(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
+		if err := c.wait(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"rlam/internal/canon"
@@ -95,4 +96,30 @@ func Lineage(ctx context.Context, s store.Store, head canon.Digest) ([]Link, err
 	}
 	slices.Reverse(links)
 	return links, nil
+}
+
+// Along reads the records that lead to head, the oldest first, like [Lineage], with one of
+// them in memory at a time. It reads each twice.
+func Along(ctx context.Context, s store.Store, head canon.Digest) iter.Seq2[Link, error] {
+	return func(yield func(Link, error) bool) {
+		var back []canon.Digest
+		for d := head; !d.IsZero(); {
+			rec, err := LoadAny(ctx, s, d)
+			if err != nil {
+				yield(Link{}, fmt.Errorf("reading the lineage of %s: %w", head, err))
+				return
+			}
+			back = append(back, d)
+			d = Parent(rec)
+		}
+		for _, d := range slices.Backward(back) {
+			rec, err := LoadAny(ctx, s, d)
+			if err != nil {
+				err = fmt.Errorf("reading the lineage of %s: %w", head, err)
+			}
+			if !yield(Link{Digest: d, Record: rec}, err) || err != nil {
+				return
+			}
+		}
+	}
 }

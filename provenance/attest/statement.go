@@ -75,7 +75,11 @@ func FactsOf(run *export.Run, withheld int, engine string) (Facts, error) {
 		Withheld: withheld, Engine: engine,
 	}
 	for _, h := range run.Histories {
-		root, n, err := Root(history.Leaves(h.Protobuf))
+		protobuf, err := h.Bytes()
+		if err != nil {
+			return Facts{}, err
+		}
+		root, n, err := Root(history.Leaves(protobuf))
 		if err != nil {
 			return Facts{}, fmt.Errorf("hashing the history of Temporal run %q: %w", h.RunID, err)
 		}

@@ -52,6 +52,12 @@ type gathering struct {
 	run   *export.Run
 	store store.Store
 
+	// report is told of each item as it is found, where that is all that is asked for. What
+	// it was told of is then known by its digest alone.
+	report func(Blob)
+	known  *canon.Set
+	keys   *canon.Set // of the journal, that were taken in
+
 	items  map[canon.Digest]*item
 	order  []*item
 	places places
@@ -67,39 +73,56 @@ type gathering struct {
 // names, what those records name, what the histories name besides, and the journal of its
 // calls and turns.
 func gather(ctx context.Context, run *export.Run) (*gathering, error) {
-	g := &gathering{
+	g := newGathering(ctx, run)
+	if err := g.listJournal(); err != nil {
+		return nil, err
+	}
+	return g, g.all()
+}
+
+func newGathering(ctx context.Context, run *export.Run) *gathering {
+	return &gathering{
 		ctx: ctx, run: run, store: run.Store, items: map[canon.Digest]*item{}, places: places{},
 		calls: map[string]*asked{}, turns: map[use][]canon.Digest{}, users: map[string][]string{},
 		journal: map[string][]string{}, entries: map[string]bool{},
 	}
-	if err := g.listJournal(); err != nil {
-		return nil, err
-	}
+}
+
+func (g *gathering) all() error {
+	run := g.run
 	if err := g.chain(run.Trace.Head); err != nil {
-		return nil, err
+		return err
 	}
-	for _, r := range append(slices.Clone(run.Trace.Line), run.Trace.Aside...) {
+	for _, bare := range append(slices.Clone(run.Trace.Line), run.Trace.Aside...) {
+		r, err := run.Trace.Told(bare)
+		if err != nil {
+			return err
+		}
 		if err := g.temporal(r); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, x := range run.Trace.Executions { // of keys that nothing else names
 		if hex, stray := strings.CutPrefix(x.Subject, "journal/"); stray {
 			if err := g.key(hex); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	for _, h := range run.Histories {
-		named, err := history.Contents(h.Protobuf)
+		protobuf, err := h.Bytes()
 		if err != nil {
-			return nil, err
+			return err
+		}
+		named, err := history.Contents(protobuf)
+		if err != nil {
+			return err
 		}
 		for _, d := range named {
 			g.content(d, use{role: RoleError})
 		}
 	}
-	return g, context.Cause(ctx)
+	return context.Cause(g.ctx)
 }
 
 // temporal takes in what one Temporal run names by itself: the heads it went through, and
@@ -132,7 +155,7 @@ func (g *gathering) temporal(r *history.Run) error {
 // fork's chain goes on through the run that it was forked from.
 func (g *gathering) chain(head canon.Digest) error {
 	var found []canon.Digest
-	for d := head; !d.IsZero() && g.items[d] == nil; {
+	for d := head; !d.IsZero() && !g.knows(d); {
 		g.add(Blob{Digest: d, Role: RoleRecord, Path: recordsDir + d.Hex() + ".record"})
 		found = append(found, d)
 		rec, err := record.LoadAny(g.ctx, g.store, d)
@@ -164,29 +187,44 @@ func (g *gathering) chain(head canon.Digest) error {
 	return context.Cause(g.ctx)
 }
 
-// add takes in bytes, once, and says whether they are new. b.Path is made one of its own.
-func (g *gathering) add(b Blob) bool {
-	if b.Digest.IsZero() {
-		return false
+// knows says whether bytes were taken in.
+func (g *gathering) knows(d canon.Digest) bool {
+	if g.report != nil {
+		return g.known.Has(d)
 	}
-	if it := g.items[b.Digest]; it != nil {
-		if u := (use{b.Role, b.Name, b.Call, b.Attempt}); !slices.Contains(it.uses(), u) {
-			it.also = append(it.also, u)
+	return g.items[d] != nil
+}
+
+// add takes in bytes, once, and returns them if they are new. b.Path is made one of its own.
+func (g *gathering) add(b Blob) *item {
+	if b.Digest.IsZero() {
+		return nil
+	}
+	if g.knows(b.Digest) {
+		if it := g.items[b.Digest]; it != nil {
+			if u := (use{b.Role, b.Name, b.Call, b.Attempt}); !slices.Contains(it.uses(), u) {
+				it.also = append(it.also, u)
+			}
 		}
-		return false
+		return nil
 	}
 	b.Path = g.places.claim(b.Path, b.Digest)
 	it := &item{Blob: b}
+	if g.report != nil {
+		g.known.Add(b.Digest)
+		g.report(b)
+		return it
+	}
 	g.items[b.Digest] = it
 	g.order = append(g.order, it)
-	return true
+	return it
 }
 
 func (g *gathering) content(d canon.Digest, u use) {
-	if u.role == RoleError && g.items[d] != nil {
+	if u.role == RoleError && g.knows(d) {
 		return // known by what it is
 	}
-	if !d.IsZero() && (u.role == RolePrompt || u.role == RoleAnswer) {
+	if !d.IsZero() && (u.role == RolePrompt || u.role == RoleAnswer) && g.report == nil {
 		g.turns[u] = append(g.turns[u], d)
 	}
 	g.add(Blob{Digest: d, Role: u.role, Name: u.name, Call: u.call, Attempt: u.attempt, Path: contentsDir + d.Hex() + ".json"})
@@ -223,7 +261,7 @@ func (g *gathering) prompt(d canon.Digest, step string) {
 		u := use{role: RolePrompt}
 		if first {
 			u.call = step
-		} else if g.items[d] != nil {
+		} else if g.knows(d) {
 			return
 		}
 		g.content(d, u)
@@ -237,6 +275,9 @@ func (g *gathering) prompt(d canon.Digest, step string) {
 }
 
 func (g *gathering) of(call string) *asked {
+	if g.report != nil {
+		return &asked{}
+	}
 	if g.calls[call] == nil {
 		g.calls[call] = &asked{}
 	}
@@ -244,6 +285,9 @@ func (g *gathering) of(call string) *asked {
 }
 
 func (g *gathering) uses(call string, all []record.Use) {
+	if g.report != nil {
+		return
+	}
 	for _, u := range all {
 		if !slices.Contains(g.users[u.From], call) {
 			g.users[u.From] = append(g.users[u.From], call)
@@ -316,7 +360,7 @@ func (g *gathering) execution(call string, attempt int, x record.Execution) {
 		g.add(Blob{Digest: x.Error.Detail, Role: RoleError, Call: call, Attempt: attempt, Path: contentsDir + x.Error.Detail.Hex() + ".json"})
 	}
 	g.add(Blob{Digest: x.Environment, Role: RoleEnvironment, Path: environmentDir + x.Environment.Hex() + ".json", MediaType: "application/json"})
-	if !x.Binding.IsZero() && g.items[x.Binding] == nil {
+	if !x.Binding.IsZero() && !g.knows(x.Binding) {
 		g.binding("", actionsDir, x.Binding.Hex()+".json", x.Binding)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rlam/internal/canon"
 	"rlam/internal/journal"
 	"rlam/internal/record"
 	"rlam/internal/store"
@@ -27,12 +28,9 @@ func (g *gathering) listJournal() error {
 
 // key takes in the journal of one key, and what its executions name.
 func (g *gathering) key(hex string) error {
-	names := g.journal[hex]
-	if len(names) == 0 || g.entries[names[0]] {
-		return nil
-	}
-	for _, name := range names {
-		g.entries[name] = true
+	names, err := g.unread(hex)
+	if err != nil || len(names) == 0 {
+		return err
 	}
 	for n := 1; slices.Contains(names, fmt.Sprintf("journal/%s.%d.intent", hex, n)); n++ {
 		var in journal.Intent
@@ -48,6 +46,34 @@ func (g *gathering) key(hex string) error {
 		}
 	}
 	return nil
+}
+
+// unread are the names of a key's entries, the first time that it is asked for.
+func (g *gathering) unread(hex string) ([]string, error) {
+	if g.report == nil {
+		names := g.journal[hex]
+		if len(names) == 0 || g.entries[names[0]] {
+			return nil, nil
+		}
+		for _, name := range names {
+			g.entries[name] = true
+		}
+		return names, nil
+	}
+	d, err := canon.Parse("sha256:" + hex)
+	if err != nil || !g.keys.Add(d) {
+		return nil, nil // what is no key has no entries
+	}
+	var names []string
+	for name, err := range g.store.List(g.ctx, journalDir+hex) {
+		if err != nil {
+			return nil, fmt.Errorf("listing the journal: %w", err)
+		}
+		if digits, _, _ := strings.Cut(strings.TrimPrefix(name, journalDir), "."); digits == hex {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 func (g *gathering) entry(key string, v any) error {

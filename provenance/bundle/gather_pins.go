@@ -73,7 +73,7 @@ func (g *gathering) others(rec any) error {
 
 // binding takes in a binding and the files that it brings along.
 func (g *gathering) binding(id, dir, name string, d canon.Digest) {
-	if !g.add(Blob{Digest: d, Role: RoleBinding, Name: id, Path: dir + name, MediaType: "application/json"}) {
+	if g.add(Blob{Digest: d, Role: RoleBinding, Name: id, Path: dir + name, MediaType: "application/json"}) == nil {
 		return
 	}
 	var pinned struct {
@@ -112,10 +112,10 @@ func (g *gathering) input(in record.Input) {
 		name += ext
 	}
 	b := Blob{Digest: in.Digest, Size: in.Size, Role: RoleInput, Name: in.Name, MediaType: in.MediaType, Path: inputsDir + name}
-	if !g.add(b) {
+	it := g.add(b)
+	if it == nil {
 		return
 	}
-	it := g.items[in.Digest]
 	switch in.Keep {
 	case record.KeepReference:
 		it.note = "the file " + in.Path
@@ -133,8 +133,8 @@ func (g *gathering) artifact(a record.Artifact, call string, attempt int) {
 		Digest: a.Digest, Size: a.Size, Role: RoleArtifact, Name: a.Name, Call: call, Attempt: attempt, MediaType: a.MediaType,
 		Path: fmt.Sprintf("%s%s/%d/%s", artifactsDir, call, attempt, a.Name),
 	}
-	if g.add(b) {
-		g.folder(g.items[a.Digest])
+	if it := g.add(b); it != nil {
+		g.folder(it)
 	}
 }
 

@@ -4,20 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"rlam/internal/canon"
 	"rlam/provenance/export"
 )
 
 // Named finds everything that a run names by digest, with what it was in the run, whether
-// the run's store has it or not: what should be in a bundle, or be listed as left out.
-// What only a missing content names isn't found.
-func Named(ctx context.Context, run *export.Run) ([]Blob, error) {
-	g, err := gather(ctx, run)
-	if err != nil {
-		return nil, fmt.Errorf("finding what run %q names: %w", run.Trace.ID, err)
+// the run's store has it or not: what should be in a bundle, or be listed as left out. Each
+// is reported as it is found, once; of those behind it Named remembers a few bytes, and the
+// path of what isn't named by its digest. What only a missing content names isn't found.
+func Named(ctx context.Context, run *export.Run, report func(Blob)) error {
+	g := newGathering(ctx, run)
+	g.report, g.known, g.keys = report, canon.NewSet(), canon.NewSet()
+	if err := g.all(); err != nil {
+		return fmt.Errorf("finding what run %q names: %w", run.Trace.ID, err)
 	}
-	named := make([]Blob, 0, len(g.order))
-	for _, it := range g.order {
-		named = append(named, it.Blob)
-	}
-	return named, nil
+	return nil
 }

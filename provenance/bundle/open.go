@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"slices"
@@ -317,6 +318,25 @@ func (b *Bundle) read(name string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("reading %q: it has more than the %d bytes it is said to have", name, size)
 	}
 	return raw, nil
+}
+
+// Blobs are the blobs that the index lists, in its order.
+func (b *Bundle) Blobs() iter.Seq[Blob] {
+	return func(yield func(Blob) bool) {
+		for _, blob := range b.Index.Blobs {
+			if !yield(blob) {
+				return
+			}
+		}
+	}
+}
+
+// Blob is the blob of a digest, as the index lists it.
+func (b *Bundle) Blob(d canon.Digest) (Blob, bool) {
+	if blob := b.Store.(*kept).blobs[d]; blob != nil {
+		return *blob, true
+	}
+	return Blob{}, false
 }
 
 // Files are the paths of all files of the bag, sorted.

@@ -115,12 +115,16 @@ func (p *packing) listing() error {
 func (p *packing) histories() error {
 	const advice = "a failure's message or a refusal quotes it; withhold the outputs and parameters of that call as a whole"
 	for _, h := range p.run.Histories {
-		name := p.with.places.claim(historiesDir+h.RunID+".pb", canon.Sum(h.Protobuf))
-		if _, err := p.include(name, advice, inMemory(h.Protobuf)); err != nil {
+		protobuf, err := h.Bytes()
+		if err != nil {
+			return err
+		}
+		name := p.with.places.claim(historiesDir+h.RunID+".pb", canon.Sum(protobuf))
+		if _, err := p.include(name, advice, inMemory(protobuf)); err != nil {
 			return err
 		}
 		var text bytes.Buffer
-		if err := history.WriteJSON(&text, h.Protobuf); err != nil {
+		if err := history.WriteJSON(&text, protobuf); err != nil {
 			return err
 		}
 		spooled, err := p.spool.keep(&text)
@@ -131,15 +135,15 @@ func (p *packing) histories() error {
 			return err
 		}
 		events := 0
-		for _, err := range history.FromProtobuf(h.Protobuf) {
+		for _, err := range history.FromProtobuf(protobuf) {
 			if err != nil {
 				return err
 			}
 			events++
 		}
-		d := canon.Sum(h.Protobuf)
+		d := canon.Sum(protobuf)
 		p.index.Run.Runs = append(p.index.Run.Runs, TemporalFact{RunID: h.RunID, Events: int64(events), History: d, Aside: h.Aside})
-		p.index.Blobs = append(p.index.Blobs, Blob{Digest: d, Path: name, Size: int64(len(h.Protobuf)), Role: RoleHistory, Name: h.RunID})
+		p.index.Blobs = append(p.index.Blobs, Blob{Digest: d, Path: name, Size: int64(len(protobuf)), Role: RoleHistory, Name: h.RunID})
 		p.index.Entries = append(p.index.Entries, Entry{Key: record.HistoryKey(p.index.Run.Record, h.RunID), Value: d.String()})
 	}
 	return nil

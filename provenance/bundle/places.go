@@ -15,6 +15,9 @@ type places map[string]bool
 
 // claim makes a path that every system can have, and that nothing else has.
 func (p places) claim(wanted string, d canon.Digest) string {
+	if dir, name, _ := strings.Cut(wanted, "/"); slices.Contains(digestDirs, dir+"/") && strings.HasPrefix(name, d.Hex()) {
+		return wanted // nothing else is called so
+	}
 	clean := cleanPath(wanted)
 	if p.take(clean) {
 		return clean
@@ -28,6 +31,9 @@ func (p places) claim(wanted string, d canon.Digest) string {
 	p.take(other)
 	return other
 }
+
+// digestDirs are the folders in which each file is named by its digest alone.
+var digestDirs = []string{recordsDir, contentsDir, environmentDir, judgementsDir, reusedDir, toolsDir}
 
 func (p places) take(name string) bool {
 	name = strings.ToLower(name)

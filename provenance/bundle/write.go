@@ -156,7 +156,10 @@ func (p *packing) retell(run *export.Run) error {
 	told.Store = &narrowed{Store: run.Store, with: p.with}
 	told.Histories = slices.Clone(run.Histories)
 	for i, h := range told.Histories {
-		b, err := history.Withhold(h.Protobuf, p.with.withheld)
+		b, err := h.Bytes()
+		if err == nil {
+			b, err = history.Withhold(b, p.with.withheld)
+		}
 		if err != nil {
 			return err
 		}

@@ -34,8 +34,19 @@ type Run struct {
 // History is the history of one Temporal run.
 type History struct {
 	RunID    string
-	Protobuf []byte // a temporal.api.history.v1.History, its events in order
+	Protobuf []byte // a temporal.api.history.v1.History, its events in order; nil where Read gives it
 	Aside    bool   // a reset went back from it: it doesn't lead to the newest
+	// Read reads the history from where it is kept, so that those of a long run are not in
+	// memory all at once. It may be nil.
+	Read func() ([]byte, error)
+}
+
+// Bytes is the history in protobuf, wherever it is kept.
+func (h History) Bytes() ([]byte, error) {
+	if h.Protobuf == nil && h.Read != nil {
+		return h.Read()
+	}
+	return h.Protobuf, nil
 }
 
 // ErrWithheld is the error of a store that knows of a content that it was left out on

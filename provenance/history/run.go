@@ -40,6 +40,13 @@ type Run struct {
 	Findings   []graph.Finding
 }
 
+// Bare is what a run's history tells, without its activities and tasks.
+func (r *Run) Bare() *Run {
+	bare := *r
+	bare.Activities, bare.Tasks = nil, nil
+	return &bare
+}
+
 // Child is a workflow that a run started.
 type Child struct {
 	WorkflowID, Type string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"strings"
 
 	"rlam/internal/canon"
@@ -59,7 +60,10 @@ func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
 		Claims: attest.Facts{
 			Namespace: x.Run.Namespace, WorkflowID: x.Run.ID, Record: x.Run.Record, Head: x.Run.Head, Status: x.Run.Status, Engine: x.Engine,
 		},
-		Named: func(ctx context.Context, run *export.Run) ([]Blob, error) { return named(ctx, run) },
+		Blobs: blobs{b},
+		Named: func(ctx context.Context, run *export.Run, report func(Blob)) error {
+			return bundle.Named(ctx, run, func(b bundle.Blob) { report(held(b)) })
+		},
 		Bag: func(ctx context.Context) (int, []Fault, error) {
 			var faults []Fault
 			err := b.CheckBag(ctx, func(f bundle.Fault) { faults = append(faults, Fault{File: f.File, What: f.What}) })
@@ -69,11 +73,6 @@ func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
 	var err error
 	if in.Signed, in.TagManifest, err = b.Signature(); err != nil {
 		in.Signed, in.TagManifest = nil, nil // the bag's check names what can't be read
-	}
-	files := map[canon.Digest]string{}
-	for _, blob := range x.Blobs {
-		files[blob.Digest] = payload + blob.Path
-		in.Blobs = append(in.Blobs, Blob{Digest: blob.Digest, Path: payload + blob.Path, What: what(blob.Role, blob.Name, blob.Call, blob.Attempt)})
 	}
 	for _, a := range x.Absent {
 		why := a.Why.Text()
@@ -85,12 +84,15 @@ func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
 	byRun := map[string]string{}
 	for _, r := range x.Run.Runs {
 		in.Claims.Runs = append(in.Claims.Runs, attest.RunFacts{RunID: r.RunID, Events: r.Events, Aside: r.Aside})
-		h, err := store.Read(ctx, b.Store, r.History, maxHistory)
-		if err != nil && ctx.Err() != nil {
-			return in, err
-		}
-		byRun[r.RunID] = files[r.History] // one that can't be read is empty here, and named by the checks
-		in.Histories = append(in.Histories, export.History{RunID: r.RunID, Protobuf: h, Aside: r.Aside})
+		file, _ := in.Blobs.Find(r.History)
+		byRun[r.RunID] = file.Path
+		in.Histories = append(in.Histories, export.History{RunID: r.RunID, Aside: r.Aside, Read: func() ([]byte, error) {
+			h, err := store.Read(ctx, b.Store, r.History, maxHistory)
+			if err != nil && ctx.Err() != nil {
+				return nil, err
+			}
+			return h, nil // one that can't be read is empty, and named by the checks
+		}})
 	}
 	in.FileOf = func(runID string) string { return byRun[runID] }
 	in.Spelled = func(runID string) ([]byte, error) {
@@ -103,16 +105,30 @@ func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
 	return in, nil
 }
 
-func named(ctx context.Context, run *export.Run) ([]Blob, error) {
-	found, err := bundle.Named(ctx, run)
-	if err != nil {
-		return nil, err
+// blobs are those of a bundle's index.
+type blobs struct{ bundle *bundle.Bundle }
+
+func (b blobs) All() iter.Seq[Blob] {
+	return func(yield func(Blob) bool) {
+		for blob := range b.bundle.Blobs() {
+			if !yield(held(blob)) {
+				return
+			}
+		}
 	}
-	all := make([]Blob, 0, len(found))
-	for _, b := range found {
-		all = append(all, Blob{Digest: b.Digest, Path: payload + b.Path, What: what(b.Role, b.Name, b.Call, b.Attempt)})
+}
+
+func (b blobs) Find(d canon.Digest) (Blob, bool) {
+	blob, here := b.bundle.Blob(d)
+	if !here {
+		return Blob{}, false
 	}
-	return all, nil
+	return held(blob), true
+}
+
+// held is a blob as the checks know it.
+func held(b bundle.Blob) Blob {
+	return Blob{Digest: b.Digest, Path: payload + b.Path, What: what(b.Role, b.Name, b.Call, b.Attempt)}
 }
 
 // what says in words what bytes were in a run.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"rlam/internal/canon"
@@ -20,9 +21,10 @@ const maxRecord = 64 << 20
 // chaining follows the records of a run.
 type chaining struct {
 	*verification
-	seen     map[canon.Digest]bool
-	index    map[canon.Digest]int // of proposals and steps: the step's number
-	outcomes map[canon.Digest]told
+	seen     *canon.Set
+	outcomes map[canon.Digest]told // by the proposals' records: of one Temporal run, or of all
+	heard    *canon.Set            // the proposals of which outcomes were told
+	twice    bool                  // one of them by two activities
 	faults   []Fault
 	newer    []string // of another version, not looked into
 	records  int
@@ -45,26 +47,12 @@ func (v *verification) chain() (Check, error) {
 	if v.run.Trace.Record.IsZero() {
 		return Check{Name: Chain, State: Unchecked, Says: "the workflow isn't R-LAM's: it has no records"}, nil
 	}
-	c := &chaining{verification: v, seen: map[canon.Digest]bool{}, index: map[canon.Digest]int{}, outcomes: map[canon.Digest]told{}}
-	v.proposals, v.named = map[string]canon.Digest{}, map[canon.Digest]bool{}
-	for _, r := range append(v.run.Trace.Line[:len(v.run.Trace.Line):len(v.run.Trace.Line)], v.run.Trace.Aside...) {
-		for _, k := range r.Activities {
-			if k.State == history.Completed && !k.Study.From.IsZero() {
-				c.outcomes[k.Study.From] = told{k.Study.Outcomes, r.RunID, k.Scheduled}
-			}
-		}
+	c, err := v.chaining(false)
+	if err == nil && len(v.runs()) > 1 && (len(c.faults) > 0 || c.skipped > 0 || c.twice) {
+		c, err = v.chaining(true) // what came of a step may be told by another Temporal run
 	}
-	for _, r := range append(v.run.Trace.Line[:len(v.run.Trace.Line):len(v.run.Trace.Line)], v.run.Trace.Aside...) {
-		for _, head := range []canon.Digest{r.Head, r.Sealed, r.Base, r.Record} {
-			if err := c.back(head, r.RunID); err != nil {
-				return Check{}, err
-			}
-		}
-		for _, k := range r.Activities { // a branch that a reset left
-			if err := c.back(k.Study.Head, r.RunID); err != nil {
-				return Check{}, err
-			}
-		}
+	if err != nil {
+		return Check{}, err
 	}
 	check := outcome(Chain, c.faults,
 		fmt.Sprintf("%s, each with its digest and its parent; %s made again from proposals and outcomes", quantity.Of(c.records, "record"), quantity.Of(c.steps, "step")),
@@ -78,15 +66,66 @@ func (v *verification) chain() (Check, error) {
 	return check, nil
 }
 
+// chaining follows all records. What came of a step's calls is taken from the history of the
+// Temporal run that it is in, or, with all of them in memory, from any.
+func (v *verification) chaining(all bool) (*chaining, error) {
+	c := &chaining{verification: v, seen: canon.NewSet(), heard: canon.NewSet(), outcomes: map[canon.Digest]told{}}
+	v.named, v.unlisted, v.verdicts, v.strange = map[canon.Digest]bool{}, nil, 0, false
+	if all {
+		for _, bare := range v.runs() {
+			r, err := v.run.Trace.Told(bare)
+			if err != nil {
+				return nil, err
+			}
+			c.hear(r)
+		}
+	}
+	for _, bare := range v.runs() {
+		r, err := v.run.Trace.Told(bare)
+		if err != nil {
+			return nil, err
+		}
+		if !all {
+			clear(c.outcomes)
+			c.hear(r)
+		}
+		heads := []canon.Digest{r.Head, r.Sealed, r.Base, r.Record}
+		for _, k := range r.Activities { // a branch that a reset left
+			heads = append(heads, k.Study.Head)
+		}
+		for _, head := range heads {
+			if err := c.back(head); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return c, nil
+}
+
+// hear takes in what the history of a Temporal run says came of its steps' calls.
+func (c *chaining) hear(r *history.Run) {
+	for _, k := range r.Activities {
+		if k.State == history.Completed && !k.Study.From.IsZero() {
+			c.outcomes[k.Study.From] = told{k.Study.Outcomes, r.RunID, k.Scheduled}
+			c.twice = !c.heard.Add(k.Study.From) || c.twice
+		}
+	}
+}
+
 func (c *chaining) fault(d canon.Digest, field, format string, args ...any) {
 	c.faults = append(c.faults, Fault{File: c.paths(d), Record: d, Field: field, What: fmt.Sprintf(format, args...)})
 }
 
-// back follows a chain from its head to a record that was seen, or to the first.
-func (c *chaining) back(head canon.Digest, runID string) error {
-	var walked []link
-	for d := head; !d.IsZero() && !c.seen[d]; {
-		c.seen[d] = true
+// maxWalked is how many records are kept while a chain is followed back. Those before them
+// are read again on the way forth.
+const maxWalked = 2000
+
+// back follows a chain from its head to a record that was seen, or to the first, and checks
+// its records from there on.
+func (c *chaining) back(head canon.Digest) error {
+	var walked []record.Link
+	d := head
+	for !d.IsZero() && c.seen.Add(d) {
 		rec, err := c.load(d)
 		if err != nil {
 			return err
@@ -94,20 +133,62 @@ func (c *chaining) back(head canon.Digest, runID string) error {
 		if rec == nil {
 			break
 		}
-		walked = append(walked, link{d, rec})
+		if walked = append(walked, record.Link{Digest: d, Record: rec}); len(walked) > maxWalked {
+			walked[len(walked)-1-maxWalked].Record = nil
+		}
 		d = record.Parent(rec)
 	}
-	for i := len(walked) - 1; i >= 0; i-- {
-		if err := c.check(walked[i], runID); err != nil {
+	if len(walked) == 0 {
+		return nil
+	}
+	kind, step := c.standing(d)
+	for _, l := range slices.Backward(walked) {
+		if l.Record == nil {
+			var err error
+			if l.Record, err = record.LoadAny(c.ctx, c.in.Store, l.Digest); err != nil {
+				return err // it was read before
+			}
+		}
+		if err := c.check(l, kind, step); err != nil {
 			return err
 		}
+		kind, step = place(l.Record, step)
 	}
 	return nil
 }
 
-type link struct {
-	digest canon.Digest
-	rec    any
+// standing is the kind of a record that was checked before, and the step that it is of. A
+// record that can't be read has none: that has been told of.
+func (c *chaining) standing(d canon.Digest) (kind record.Kind, step int) {
+	if b, err := store.Read(c.ctx, c.in.Store, d, maxRecord); err == nil {
+		kind, _ = record.Decode(b, nil)
+	}
+	for !d.IsZero() {
+		rec, err := record.LoadAny(c.ctx, c.in.Store, d)
+		if err != nil {
+			break
+		}
+		var is record.Kind
+		if is, step = place(rec, 0); is == record.KindProposal || is == record.KindStep {
+			break
+		}
+		d = record.Parent(rec)
+	}
+	return kind, step
+}
+
+// place is the kind of a record, and the step that it is of: of a run and a seal, the one
+// before it.
+func place(rec any, before int) (record.Kind, int) {
+	switch rec := rec.(type) {
+	case *record.Run:
+		return record.KindRun, before
+	case *record.Proposal:
+		return record.KindProposal, rec.Index
+	case *record.Step:
+		return record.KindStep, rec.Index
+	}
+	return record.KindSeal, before
 }
 
 // load reads a record; nil if it can't be looked into.
@@ -148,57 +229,53 @@ func (c *chaining) load(d canon.Digest) (any, error) {
 	return rec, nil
 }
 
-// check holds a record against its parent.
-func (c *chaining) check(l link, runID string) error {
-	parent := record.Parent(l.rec)
-	from := c.index[parent]
+// check holds a record against its parent, by the kind and the step of that.
+func (c *chaining) check(l record.Link, parent record.Kind, from int) error {
 	c.nameAll(l)
-	switch rec := l.rec.(type) {
-	case *record.Run:
-		c.index[l.digest] = from
+	switch rec := l.Record.(type) {
 	case *record.Proposal:
-		c.index[l.digest] = rec.Index
 		if rec.Index != from+1 {
-			c.fault(l.digest, "/index", "it is of step %d, and comes after step %d", rec.Index, from)
+			c.fault(l.Digest, "/index", "it is of step %d, and comes after step %d", rec.Index, from)
 		}
-		c.kind(l.digest, parent, record.KindRun, record.KindStep)
-		c.proposed(l.digest, rec)
+		c.follows(l.Digest, parent, record.KindRun, record.KindStep)
+		c.proposed(l.Digest, rec)
 	case *record.Step:
-		c.index[l.digest] = rec.Index
 		if rec.Index != from {
-			c.fault(l.digest, "/index", "it is of step %d, and its proposal of step %d", rec.Index, from)
+			c.fault(l.Digest, "/index", "it is of step %d, and its proposal of step %d", rec.Index, from)
 		}
-		c.kind(l.digest, parent, record.KindProposal)
-		return c.remade(l.digest, rec)
+		c.follows(l.Digest, parent, record.KindProposal)
+		return c.remade(l.Digest, rec)
 	case *record.Seal:
-		c.index[l.digest] = from
-		c.kind(l.digest, parent, record.KindRun, record.KindProposal, record.KindStep)
+		c.follows(l.Digest, parent, record.KindRun, record.KindProposal, record.KindStep)
 	}
 	return nil
 }
 
-// kind checks that a parent is of a kind that may be one. A parent that can't be read has
-// been told of.
-func (c *chaining) kind(d, parent canon.Digest, allowed ...record.Kind) {
-	b, err := store.Read(c.ctx, c.in.Store, parent, maxRecord)
-	if err != nil {
-		return
+// follows checks that a parent is of a kind that may be one. One that can't be read has none,
+// and has been told of.
+func (c *chaining) follows(d canon.Digest, parent record.Kind, allowed ...record.Kind) {
+	if parent != "" && !slices.Contains(allowed, parent) {
+		c.fault(d, "/parent", "its parent is a %s record", parent)
 	}
-	got, err := record.Decode(b, nil)
-	if err != nil {
-		return
-	}
-	for _, k := range allowed {
-		if got == k {
-			return
+}
+
+// proposing is the newest record of the chain that proposes a call.
+func (v *verification) proposing(call string) canon.Digest {
+	for d := v.run.Trace.Head; !d.IsZero(); {
+		rec, err := record.LoadAny(v.ctx, v.in.Store, d)
+		if err != nil {
+			break
 		}
+		if p, ok := rec.(*record.Proposal); ok && slices.ContainsFunc(p.Calls, func(c record.Call) bool { return c.ID == call }) {
+			return d
+		}
+		d = record.Parent(rec)
 	}
-	c.fault(d, "/parent", "its parent is a %s record", got)
+	return canon.Digest{}
 }
 
 func (c *chaining) proposed(d canon.Digest, p *record.Proposal) {
 	for i, call := range p.Calls {
-		c.proposals[call.ID] = d
 		c.verdicts += len(call.Verdicts)
 		if want := fmt.Sprintf("%d.%d", p.Index, i+1); call.ID != want {
 			c.fault(d, fmt.Sprintf("/calls/%d/id", i), "it is %q, want %q", call.ID, want)
@@ -231,13 +308,16 @@ func (c *chaining) remade(d canon.Digest, s *record.Step) error {
 }
 
 // nameAll checks that what a record names is here, or is listed as left out.
-func (c *chaining) nameAll(l link) {
-	naming(reflect.ValueOf(l.rec).Elem(), "", func(field string, d canon.Digest) {
-		c.named[d] = true
-		if c.held(d) || elsewhere(field) {
+func (c *chaining) nameAll(l record.Link) {
+	naming(reflect.ValueOf(l.Record).Elem(), "", func(field string, d canon.Digest) {
+		if c.held(d) {
 			return
 		}
-		c.unlisted = append(c.unlisted, Fault{File: c.paths(l.digest), Record: l.digest, Field: field, What: fmt.Sprintf("it names %s, which is neither here nor listed as left out", d)})
+		c.named[d] = true
+		if elsewhere(field) {
+			return
+		}
+		c.unlisted = append(c.unlisted, Fault{File: c.paths(l.Digest), Record: l.Digest, Field: field, What: fmt.Sprintf("it names %s, which is neither here nor listed as left out", d)})
 	})
 }
 

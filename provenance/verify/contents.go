@@ -10,11 +10,14 @@ import (
 )
 
 // paths names the file that holds a blob.
-func (v *verification) paths(d canon.Digest) string { return v.path[d] }
+func (v *verification) paths(d canon.Digest) string {
+	b, _ := v.in.Blobs.Find(d)
+	return b.Path
+}
 
 // held says whether a blob is here, or is listed as left out.
 func (v *verification) held(d canon.Digest) bool {
-	_, here := v.path[d]
+	_, here := v.in.Blobs.Find(d)
 	return here || v.listed[d]
 }
 
@@ -24,8 +27,9 @@ func (v *verification) contents() (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	var bytes int64
-	for _, b := range v.in.Blobs {
+	var bytes, blobs int64
+	for b := range v.in.Blobs.All() {
+		blobs++
 		n, err := v.drain(b.Digest)
 		if v.ctx.Err() != nil {
 			return Check{}, fmt.Errorf("reading %q: %w", b.Path, err)
@@ -40,12 +44,12 @@ func (v *verification) contents() (Check, error) {
 		bytes += n
 	}
 	for _, a := range v.in.Absent {
-		if _, here := v.path[a.Digest]; here {
+		if _, here := v.in.Blobs.Find(a.Digest); here {
 			faults = append(faults, Fault{File: v.in.Index, Field: "absent", What: fmt.Sprintf("it lists %s (%s) as left out, and has it", a.What, a.Digest)})
 		}
 	}
 	return outcome(Contents, faults,
-		fmt.Sprintf("%d artifacts, contents and records, %d bytes, have the SHA-256 that they are named by", len(v.in.Blobs), bytes),
+		fmt.Sprintf("%d artifacts, contents and records, %d bytes, have the SHA-256 that they are named by", blobs, bytes),
 		"what the records name is not what is here"), nil
 }
 
@@ -65,32 +69,32 @@ func (v *verification) beyond() ([]Fault, error) {
 	if v.run == nil || v.in.Named == nil {
 		return faults, nil
 	}
-	all, err := v.in.Named(v.ctx, v.run)
-	if err != nil {
-		return nil, err
-	}
-	known := map[canon.Digest]bool{}
-	indexed := map[canon.Digest]Blob{}
-	for _, b := range v.in.Blobs {
-		indexed[b.Digest] = b
-	}
-	for _, b := range all {
-		known[b.Digest] = true
-		if is, here := indexed[b.Digest]; here && is != b {
+	known := canon.NewSet()
+	err := v.in.Named(v.ctx, v.run, func(b Blob) {
+		known.Add(b.Digest)
+		is, here := v.in.Blobs.Find(b.Digest)
+		if here && is != b {
 			faults = append(faults, Fault{File: v.in.Index, Field: "blobs", What: fmt.Sprintf("it has %s as %s in %s; by the records it is %s, in %s", b.Digest, is.What, is.Path, b.What, b.Path)})
 		}
-		if !v.held(b.Digest) && !v.named[b.Digest] {
+		if !here && !v.listed[b.Digest] && !v.named[b.Digest] {
 			faults = append(faults, Fault{File: b.Path, What: fmt.Sprintf("%s (%s) is neither here nor listed as left out", b.What, b.Digest)})
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	if len(v.in.Absent) > 0 {
 		return faults, nil // what only a missing content names can't be told from what nothing does
 	}
 	for _, h := range v.in.Histories {
-		known[canon.Sum(h.Protobuf)] = true
+		b, err := h.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		known.Add(canon.Sum(b))
 	}
-	for _, b := range v.in.Blobs {
-		if !known[b.Digest] {
+	for b := range v.in.Blobs.All() {
+		if !known.Has(b.Digest) {
 			faults = append(faults, Fault{File: b.Path, What: "nothing in the run names it"})
 		}
 	}

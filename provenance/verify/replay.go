@@ -23,7 +23,7 @@ func (v *verification) gates() (Check, error) {
 	c := Check{Name: Gates, State: Passed, Says: fmt.Sprintf("%d verdicts are what today's gates say on the facts of then", v.verdicts)}
 	for _, d := range differences {
 		if d.Kind == schemas.Contradicted {
-			c.Faults = append(c.Faults, Fault{Record: v.proposals[d.Call], Field: verdictOf(d), What: d.String()})
+			c.Faults = append(c.Faults, Fault{Record: v.proposing(d.Call), Field: verdictOf(d), What: d.String()})
 		} else {
 			c.Notes = append(c.Notes, d.String())
 		}
@@ -66,16 +66,24 @@ func (v *verification) replay() (Check, error) {
 		return Check{Name: Replay, State: Unchecked, Says: "without a history nothing can be replayed"}, nil
 	}
 	c := Check{Name: Replay}
-	protobuf := map[string][]byte{}
+	histories := map[string]export.History{}
 	for _, h := range v.in.Histories {
-		protobuf[h.RunID] = h.Protobuf
+		histories[h.RunID] = h
 	}
-	for i, r := range append(v.run.Trace.Line[:len(v.run.Trace.Line):len(v.run.Trace.Line)], v.run.Trace.Aside...) {
+	for i, bare := range v.runs() {
+		r, err := v.run.Trace.Told(bare)
+		if err != nil {
+			return c, err
+		}
+		protobuf, err := histories[r.RunID].Bytes()
+		if err != nil {
+			return c, err
+		}
 		if !r.Study {
 			return Check{Name: Replay, State: Unchecked, Says: fmt.Sprintf("the workflow %q isn't R-LAM's, and its code isn't here", r.Type)}, nil
 		}
 		made := len(r.Activities)
-		if err := history.Replay(v.ctx, v.in.Code, protobuf[r.RunID]); err != nil {
+		if err := history.Replay(v.ctx, v.in.Code, protobuf); err != nil {
 			if v.ctx.Err() != nil {
 				return c, err
 			}

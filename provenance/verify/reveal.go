@@ -22,10 +22,8 @@ func (in *Input) Reveal(b []byte) Revealed {
 				return Revealed{Digest: d, What: a.What, Withheld: true}
 			}
 		}
-		for _, blob := range in.Blobs {
-			if blob.Digest == d {
-				return Revealed{Digest: d, What: blob.What}
-			}
+		if blob, here := in.Blobs.Find(d); here {
+			return Revealed{Digest: d, What: blob.What}
 		}
 	}
 	return Revealed{Digest: candidates[len(candidates)-1]}

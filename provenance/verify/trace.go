@@ -16,16 +16,7 @@ import (
 // told reads the histories and joins them with records and journal. It reports nothing:
 // the checks after it do.
 func (v *verification) told() (Check, error) {
-	var runs []*history.Run
-	for _, h := range v.in.Histories {
-		r, err := history.Read(history.FromProtobuf(h.Protobuf), history.Options{RunID: h.RunID, Payloads: v.in.Code.DataConverter})
-		if err != nil {
-			v.unread = fmt.Errorf("the history of Temporal run %s: %w", h.RunID, err)
-			return Check{}, nil
-		}
-		runs = append(runs, r)
-	}
-	t, err := provenance.Build(v.ctx, provenance.Evidence{Runs: runs, Store: v.in.Store, Strays: true})
+	t, err := v.joined()
 	if err != nil {
 		v.unread = err
 		return Check{}, nil
@@ -39,6 +30,50 @@ func (v *verification) told() (Check, error) {
 	}
 	v.facts, v.unread = attest.FactsOf(v.run, withheld, v.in.Claims.Engine)
 	return Check{}, nil
+}
+
+// joined is what the histories, the records and the journal tell together: a link of the
+// line at a time, and all at once where that doesn't say everything.
+func (v *verification) joined() (*provenance.Trace, error) {
+	of := map[*history.Run]export.History{}
+	var runs []*history.Run
+	for _, h := range v.in.Histories {
+		r, err := v.read(h)
+		if err != nil {
+			return nil, err
+		}
+		bare := r.Bare()
+		of[bare] = h
+		runs = append(runs, bare)
+	}
+	evidence := provenance.Evidence{Runs: runs, Store: v.in.Store, Strays: true}
+	t, err := provenance.Audit(v.ctx, evidence, func(bare *history.Run) (*history.Run, error) { return v.read(of[bare]) })
+	if t != nil || v.ctx.Err() != nil {
+		return t, err
+	}
+	for i, bare := range runs {
+		if runs[i], err = v.read(of[bare]); err != nil {
+			return nil, err
+		}
+	}
+	return provenance.Build(v.ctx, evidence)
+}
+
+// runs are the Temporal runs of the run, the line first.
+func (v *verification) runs() []*history.Run {
+	return slices.Concat(v.run.Trace.Line, v.run.Trace.Aside)
+}
+
+func (v *verification) read(h export.History) (*history.Run, error) {
+	b, err := h.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	r, err := history.Read(history.FromProtobuf(b), history.Options{RunID: h.RunID, Payloads: v.in.Code.DataConverter})
+	if err != nil {
+		return nil, fmt.Errorf("the history of Temporal run %s: %w", h.RunID, err)
+	}
+	return r, nil
 }
 
 // file names the file that has a history.
@@ -79,7 +114,7 @@ func (v *verification) trace() (Check, error) {
 		events += r.Events
 	}
 	notes := c.Notes
-	c = outcome(Trace, c.Faults, fmt.Sprintf("%d events of history, the records and the journal tell of the same %s", events, quantity.Of(len(t.Executions), "execution")), bad)
+	c = outcome(Trace, c.Faults, fmt.Sprintf("%d events of history, the records and the journal tell of the same %s", events, quantity.Of(t.Executed(), "execution")), bad)
 	c.Notes = notes
 	if c.State == Passed && unknown > 0 {
 		c.State, c.Says = Skew, fmt.Sprintf("a newer server wrote %s of types that this version doesn't know; all else fits", quantity.Of(unknown, "event"))
@@ -90,6 +125,7 @@ func (v *verification) trace() (Check, error) {
 // fault says where a finding is.
 func (v *verification) fault(f graph.Finding) Fault {
 	out := Fault{Event: f.Event, Field: f.Subject, What: f.Name + ": " + f.What}
+	// Of a trace without a graph nothing is found but what is harmless.
 	if n := v.run.Trace.Graph.Node(f.Subject); n != nil {
 		out.Record, out.Run = n.Digest, n.Run
 	}
@@ -155,7 +191,11 @@ func (v *verification) spelled() ([]Fault, error) {
 		if text == nil {
 			continue
 		}
-		at, err := history.Parts(history.FromJSON(bytes.NewReader(text)), history.FromProtobuf(h.Protobuf))
+		b, err := h.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		at, err := history.Parts(history.FromJSON(bytes.NewReader(text)), history.FromProtobuf(b))
 		if err != nil {
 			faults = append(faults, Fault{Run: h.RunID, What: "its history in JSON: " + err.Error()})
 		} else if at > 0 {

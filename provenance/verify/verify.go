@@ -25,6 +25,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"iter"
 	"strings"
 
 	"rlam/internal/canon"
@@ -120,11 +121,11 @@ type Input struct {
 	Spelled func(runID string) ([]byte, error)
 	FileOf  func(runID string) string
 	Store   store.Store
-	Blobs   []Blob   // that are in the bundle
+	Blobs   Blobs    // that are in the bundle
 	Absent  []Absent // that it says it leaves out
 	// Named finds what a run names beyond its records: earlier prompts, files of folders.
 	// It may be nil.
-	Named func(ctx context.Context, run *export.Run) ([]Blob, error)
+	Named func(ctx context.Context, run *export.Run, report func(Blob)) error
 
 	Trusted  []*attest.PublicKey // keys of those whom the caller trusts; one signature of one of them is enough
 	Unsigned bool                // a bundle without a signature will do
@@ -139,6 +140,14 @@ type Blob struct {
 	Digest canon.Digest
 	Path   string // in the bag
 	What   string // "the output of call 4.1"
+}
+
+// Blobs are the blobs that a bundle holds.
+type Blobs interface {
+	// All gives them in their order.
+	All() iter.Seq[Blob]
+	// Find is the one of a digest.
+	Find(d canon.Digest) (Blob, bool)
 }
 
 // Absent is bytes that a bundle leaves out.
@@ -174,10 +183,7 @@ func (v Verdict) Good() bool { return v.Result == Verified || v.Result == Consis
 // Verify makes all checks and reports each as it ends. Its error is of what can't be looked
 // at; what is wrong with the bundle is in the checks.
 func Verify(ctx context.Context, in Input, report func(Check)) (Verdict, error) {
-	v := &verification{ctx: ctx, in: in, verdict: Verdict{Result: Consistent}, path: map[canon.Digest]string{}, listed: map[canon.Digest]bool{}}
-	for _, b := range in.Blobs {
-		v.path[b.Digest] = b.Path
-	}
+	v := &verification{ctx: ctx, in: in, verdict: Verdict{Result: Consistent}, listed: map[canon.Digest]bool{}}
 	for _, a := range in.Absent {
 		v.listed[a.Digest] = true
 	}
@@ -214,12 +220,10 @@ type verification struct {
 	facts    attest.Facts
 	replayed provenance.Replayed
 
-	path      map[canon.Digest]string // of the blobs that are here
-	listed    map[canon.Digest]bool   // those that are listed as left out
-	proposals map[string]canon.Digest // the records that propose calls, by the calls' ids
-	named     map[canon.Digest]bool   // by records
-	unlisted  []Fault                 // what they name, and is nowhere
-	verdicts  int
+	listed   map[canon.Digest]bool // blobs that are listed as left out
+	named    map[canon.Digest]bool // by records, of blobs that are neither here nor listed
+	unlisted []Fault               // where records name those
+	verdicts int
 
 	trusted string // the key that the caller trusts and that signed
 	signer  string // else the key that signed
