@@ -28,7 +28,7 @@ func (r *run) watch() {
 	switch {
 	case c.work == nil || c.seen:
 	case c.timer == nil:
-		c.timer = workflow.NewTimerWithOptions(c.work, max(c.left, time.Millisecond), workflow.TimerOptions{Summary: WallTimeSummary})
+		c.timer = timer(c.work, max(c.left, time.Millisecond), WallTimeSummary)
 	case c.timer.IsReady():
 		c.seen = true
 		if c.timer.Get(c.work, nil) != nil { // cancelled with the work
@@ -59,13 +59,18 @@ func (r *run) until(ctx workflow.Context, ready func() bool) {
 	}
 }
 
-// get waits for what an activity returns.
+// get waits for what an activity or a timer comes to.
 func (r *run) get(ctx workflow.Context, f workflow.Future, out any) error {
 	r.until(ctx, f.IsReady)
 	return f.Get(ctx, out)
 }
 
-// wait is a durable timer that says what it is for.
+// wait waits for a timer.
 func (r *run) wait(ctx workflow.Context, d time.Duration, summary string) error {
-	return r.get(ctx, workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}), nil)
+	return r.get(ctx, timer(ctx, d, summary), nil)
+}
+
+// timer is a durable one that says what it is for.
+func timer(ctx workflow.Context, d time.Duration, summary string) workflow.Future {
+	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary})
 }

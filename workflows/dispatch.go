@@ -207,16 +207,11 @@ func (r *run) attempts(ctx workflow.Context, turn PlanResult, c Call, params rec
 		if f.waiting != "" {
 			summary += ", " + f.waiting
 		}
-		if pause(ctx, wait, summary) != nil {
+		if r.wait(ctx, wait, summary) != nil {
 			out.Status = record.CallCancelled
 			return out
 		}
 	}
-}
-
-// pause is a durable timer that says what it is for.
-func pause(ctx workflow.Context, d time.Duration, summary string) error {
-	return workflow.NewTimerWithOptions(ctx, d, workflow.TimerOptions{Summary: summary}).Get(ctx, nil)
 }
 
 // failure is an activity's error, told apart.

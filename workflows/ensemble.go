@@ -52,6 +52,9 @@ type ensemble struct {
 	ended []MemberEnd
 }
 
+// await waits for what an activity comes to: an ensemble has no clock to look at meanwhile.
+func await(ctx workflow.Context, f workflow.Future, out any) error { return f.Get(ctx, out) }
+
 // draining says whether no more members are to be begun here.
 func (e *ensemble) draining(ctx workflow.Context) bool {
 	return ctx.Err() != nil || e.begun > 0 && workflow.GetInfo(ctx).GetContinueAsNewSuggested()
@@ -61,7 +64,7 @@ func (e *ensemble) draining(ctx workflow.Context) bool {
 func (e *ensemble) member(ctx workflow.Context, m MemberGo) {
 	id := fmt.Sprintf("%s.%d", record.MemberID(m.N), m.Go)
 	var enrolled EnrolResult
-	err := engine(ctx, leastLosses, EnrolName, id, "putting member "+id+" on record",
+	err := engine(ctx, await, leastLosses, EnrolName, id, "putting member "+id+" on record",
 		EnrolInput{Ensemble: e.in.Ensemble, MemberGo: m, Started: workflow.Now(ctx)}, &enrolled)
 	end := MemberEnd{MemberGo: m, Status: record.NotStarted}
 	if err == nil {
@@ -135,7 +138,7 @@ func (e *ensemble) conclude(ctx workflow.Context) (EnsembleResult, error) {
 	}
 	slices.SortFunc(e.ended, func(a, b MemberEnd) int { return a.N - b.N })
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	if err := engine(ctx, leastLosses, ConcludeName, "conclude", "writing down what became of the members", ConcludeInput{
+	if err := engine(ctx, await, leastLosses, ConcludeName, "conclude", "writing down what became of the members", ConcludeInput{
 		Ensemble: e.in.Ensemble, Head: e.in.Head, Status: result.Status, Members: e.ended, Ended: workflow.Now(ctx),
 	}, &result.Head); err != nil {
 		return EnsembleResult{}, err

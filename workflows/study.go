@@ -142,7 +142,7 @@ func (r *run) handIn(ctx workflow.Context, e end) end {
 	}
 	turn, late := workflow.WithCancel(ctx)
 	workflow.Go(turn, func(ctx workflow.Context) {
-		if workflow.NewTimerWithOptions(ctx, lastTurnTime, workflow.TimerOptions{Summary: LastTurnSummary}).Get(ctx, nil) == nil {
+		if timer(ctx, lastTurnTime, LastTurnSummary).Get(ctx, nil) == nil {
 			late()
 		}
 	})
@@ -196,7 +196,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 			if losses++; losses > r.state.Limits.Losses {
 				return PlanResult{}, &end{status: record.Failed, message: fmt.Sprintf("step %d: planning was lost %d times, the last time by %s; resume when the cause is mended", step, losses, f.typ)}
 			}
-			pause(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
+			r.wait(ctx, lossBackoff.Wait(losses), fmt.Sprintf("step %d: planning again after %s", step, f.typ))
 		case f.typ == TypeLimitReached:
 			return PlanResult{}, &end{status: record.LimitReached, reason: f.detail}
 		case f.typ == TypeContextFull:
@@ -209,7 +209,7 @@ func (r *run) plan(ctx workflow.Context, limit string) (PlanResult, *end) {
 				continue
 			}
 			wait := max(r.state.Retry.Backoff.Wait(tries), f.after)
-			pause(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
+			r.wait(ctx, wait, fmt.Sprintf("step %d: asking %s again after %s", step, model, f.typ))
 		}
 	}
 }
@@ -278,16 +278,17 @@ func (r *run) seal(ctx workflow.Context, e end) (StudyResult, error) {
 
 // engine runs one of the engine's own activities, with as many losses as the run may have.
 func (r *run) engine(ctx workflow.Context, name, id, summary string, in, out any) error {
-	return engine(ctx, r.lossLimit(), name, id, summary, in, out)
+	return engine(ctx, r.get, r.lossLimit(), name, id, summary, in, out)
 }
 
 // engine runs one of the engine's own activities, which has nothing to report but
-// that it is done; attempts that are lost are made again, up to so many losses.
-func engine(ctx workflow.Context, lossLimit int, name, id, summary string, in, out any) error {
+// that it is done; attempts that are lost are made again, up to so many losses. get is how
+// it waits.
+func engine(ctx workflow.Context, get func(workflow.Context, workflow.Future, any) error, lossLimit int, name, id, summary string, in, out any) error {
 	losses := 0
 	for n := 1; ; n++ {
 		opts := options(fmt.Sprintf("%s#%d", id, n), summary, engineTimeout)
-		err := r.get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in), out)
+		err := get(ctx, workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), name, in), out)
 		if err == nil {
 			return nil
 		}
@@ -295,7 +296,8 @@ func engine(ctx workflow.Context, lossLimit int, name, id, summary string, in, o
 		if losses++; !f.lost || losses > lossLimit {
 			return fmt.Errorf("%s: %w", summary, err)
 		}
-		if err := pause(ctx, lossBackoff.Wait(losses), summary+" again after "+f.typ); err != nil && !isCancelled(err) {
+		again := summary + " again after " + f.typ
+		if err := get(ctx, timer(ctx, lossBackoff.Wait(losses), again), nil); err != nil && !isCancelled(err) {
 			return err
 		}
 	}
