@@ -9,7 +9,6 @@ import (
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 
-	"rlam/internal/replay"
 	"rlam/internal/store"
 	"rlam/provenance"
 	"rlam/provenance/export"
@@ -156,7 +155,7 @@ func (e *evidence) measure(ctx context.Context) (provenance.Metrics, error) {
 // decisions that it made again.
 func (e *evidence) replayed(ctx context.Context) (provenance.Replayed, error) {
 	var out provenance.Replayed
-	code := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}
+	code := replayer()
 	for _, r := range e.Trace.Line {
 		made, divergent, err := r.Decisions(ctx, code, e.histories[r.RunID])
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/worker"
 
 	"rlam/internal/record"
 	"rlam/internal/replay"
@@ -172,6 +173,14 @@ func inOrder[A, B any](ctx context.Context, in []A, n int, f func(A) B) iter.Seq
 	}
 }
 
+// replayer replays with the workflow code of this build.
+func replayer() replay.Replayer {
+	// No task is completed that a server would mark with the program's checksum, and summing
+	// up the program takes as long as replaying hundreds of steps.
+	worker.SetBinaryChecksum(thisEngine)
+	return host.Replayer()
+}
+
 // replay replays one history.
 func (a *app) replay(ctx context.Context, s replaySource, storeFlag string) replayMessage {
 	m := replayMessage{History: s.name, Aside: s.aside, Verdict: notReplayable}
@@ -185,8 +194,7 @@ func (a *app) replay(ctx context.Context, s replaySource, storeFlag string) repl
 	if s.runID != "" {
 		m.RunID = s.runID
 	}
-	code := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}
-	result, err := code.History(ctx, h)
+	result, err := replayer().History(ctx, h)
 	m.Events, m.Activities, m.Steps = result.Events, result.Activities, result.Steps
 	var d *replay.Divergence
 	var foreign *replay.ForeignError

@@ -107,7 +107,7 @@ func runVerify(ctx context.Context, a *app, path string, o verifyOptions) error 
 		return err
 	}
 	in.Trusted, in.Unsigned = trusted, o.unsigned
-	in.Code, in.Judge, in.Step = host.Replayer(), host.Rejudge, host.StepDigest
+	in.Code, in.Judge, in.Step = replayer(), host.Rejudge, host.StepDigest
 	verdict, err := verify.Verify(ctx, in, func(c verify.Check) { a.printer.Print(checkMessage{c}) })
 	if err != nil {
 		return err

@@ -73,8 +73,7 @@ func replayBytes(b *testing.B, raw []byte) (replay.Result, error) {
 	if err != nil {
 		return replay.Result{}, err
 	}
-	code := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}
-	return code.History(b.Context(), h)
+	return host.Replayer().History(b.Context(), h)
 }
 
 // processorTime is what this process has had, in seconds.

@@ -232,7 +232,7 @@ func RunOf(t testing.TB, h *historypb.History) canon.Digest {
 // Replay replays a history against this build's workflow code, and compares.
 func Replay(t testing.TB, h *historypb.History) replay.Result {
 	t.Helper()
-	result, err := replay.Replayer{Register: host.Register, DataConverter: host.DataConverter(), FailureConverter: host.FailureConverter()}.History(t.Context(), h)
+	result, err := host.Replayer().History(t.Context(), h)
 	if err != nil {
 		t.Error(err)
 	}
