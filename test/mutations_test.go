@@ -31,11 +31,11 @@ var mutations = []struct {
 	},
 	{
 		name: "a refused call dispatched", file: "dispatch.go", history: "refusal", at: "1.3#1", repl: "activity 1.1#1",
-		old: "if c.Decision == schemas.Refused {", new: "if c.Decision == schemas.Refused && c.Action == \"\" {",
+		old: "case c.Decision == schemas.Refused:", new: "case c.Decision == schemas.Refused && c.Action == \"\":",
 	},
 	{
 		name: "a call that a fork keeps carried out", file: "dispatch.go", history: "fork-edit", at: "1.3.judge#1", repl: "activity 1.2#1",
-		old: "if c.Kept != \"\" {", new: "if c.Kept == \"again\" {",
+		old: "case c.Kept != \"\":", new: "case c.Kept == \"again\":",
 	},
 	{
 		name: "a deferred call not judged", file: "dispatch.go", history: "deferred", at: "1.3.judge#1", repl: "activity 1.3#1",
@@ -78,8 +78,8 @@ var mutations = []struct {
 		old: "wait := max(r.state.Retry.Backoff.Wait(tries), f.after)", new: "wait := r.state.Retry.Backoff.Wait(tries)",
 	},
 	{
-		name: "the wall-time limit", file: "study.go", history: "no-result", at: "timer 1", field: "duration",
-		old: "max(left, time.Millisecond)", new: "max(left, time.Millisecond)+time.Second",
+		name: "the wall-time limit", file: "clock.go", history: "no-result", at: "timer 1", field: "duration",
+		old: "max(c.left, time.Millisecond)", new: "max(c.left, time.Millisecond)+time.Second",
 	},
 	{
 		name: "the bound on a call's attempts", file: "dispatch.go", history: "retries-used-up", at: "2.plan#1", repl: "timer 4",
