@@ -55,6 +55,8 @@ var recorded = []struct {
 	{name: "last-partial", closed: "WorkflowExecutionCompleted", status: record.LimitReached, partial: true, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "last-whole", closed: "WorkflowExecutionCompleted", status: record.Completed, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1"},
 	{name: "last-none", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 2, Seal 1", timers: "wall-time limit 1", refused: 1},
+	// The time was up in the task in which an attempt failed: a timer of a context that is cancelled.
+	{name: "last-wall-time-failed", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 2, Seal 1", failed: "lab.Busy 1", timers: "backoff 1, bound on the last turn 1, wall-time limit 1", refused: 3},
 	{name: "last-wall-time", closed: "WorkflowExecutionCompleted", status: record.LimitReached, partial: true, scheduled: "Act 2, Open 1, Plan 3, Seal 1", failed: "cancelled 1", timers: "bound on the last turn 1, wall-time limit 1"},
 	{name: "none-left", closed: "WorkflowExecutionCompleted", status: record.LimitReached, scheduled: "Act 1, Open 1, Plan 1, Seal 1", timers: "wall-time limit 1"},
 	{name: "continued-1", closed: "WorkflowExecutionContinuedAsNew", scheduled: "Act 2, Append 1, Open 1, Plan 2", timers: "wall-time limit 1"},

@@ -181,15 +181,16 @@ func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...an
 	return o.Next.ExecuteActivity(ctx, name, args...)
 }
 
+// A timer is sent even of a context that is cancelled already, unlike activities and children.
 func (o *outbound) NewTimerWithOptions(ctx workflow.Context, d time.Duration, opts workflow.TimerOptions) workflow.Future {
-	if ctx.Err() == nil && d > 0 {
+	if d > 0 {
 		o.c.timer(d)
 	}
 	return o.Next.NewTimerWithOptions(ctx, d, opts)
 }
 
 func (o *outbound) NewTimer(ctx workflow.Context, d time.Duration) workflow.Future {
-	if ctx.Err() == nil && d > 0 {
+	if d > 0 {
 		o.c.timer(d)
 	}
 	return o.Next.NewTimer(ctx, d)
