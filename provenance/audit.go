@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"rlam/internal/store"
 )
@@ -111,7 +112,7 @@ func (t *Trace) measure(ctx context.Context, s store.Store, m *Metrics) error {
 		m.Completeness.count(missing == "", fmt.Sprintf("%s, execution %d:%s", x.Subject, x.N, missing))
 	}
 	for _, f := range t.Failures {
-		m.Visibility.count(len(f.Missing) == 0, fmt.Sprintf("%s %s: no %v", f.Subject, f.Type, f.Missing))
+		m.Visibility.count(len(f.Missing) == 0, fmt.Sprintf("%s %s: no %s", f.Subject, f.Type, strings.Join(f.Missing, ", no ")))
 	}
 	return nil
 }

@@ -64,7 +64,18 @@ func writeBundle(ctx context.Context, w io.Writer, e *evidence, o exportOptions)
 	b.Extras = append(b.Extras, retellings...)
 	b.Extras = append(b.Extras, bundle.Extra{
 		Path: "run.html", About: "the run as a page to look at, offline", MediaType: "text/html",
-		Write: func(ctx context.Context, w io.Writer, run *export.Run) error { return page.Write(ctx, w, run, shown) },
+		Write: func(ctx context.Context, w io.Writer, run *export.Run) error {
+			replayed, err := e.replayed(ctx)
+			if err != nil {
+				return err
+			}
+			m, err := run.Trace.Measure(ctx, run.Store, replayed) // of what the bundle has
+			if err != nil {
+				return err
+			}
+			shown.Metrics = &m
+			return page.Write(ctx, w, run, shown)
+		},
 	})
 	if !o.bundle.unsigned {
 		key, err := o.app.signingKey(o.bundle.key)

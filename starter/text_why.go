@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"rlam/activities/executor"
+	"rlam/internal/quantity"
 	"rlam/internal/record"
 	"rlam/internal/reuse"
 )
@@ -44,6 +45,9 @@ func (p *textPrinter) why(m whyMessage) {
 	for _, d := range m.Differs {
 		d.Piece = strings.TrimSpace(componentNames[d.Component] + " " + d.Piece)
 		p.differences([]executor.Difference{d.Difference})
+	}
+	if len(m.Imported) > 0 {
+		p.block(callColumn, "What imported runs executed answers nothing, since nobody here saw it: "+quantity.Listed(m.Imported, 5)+".", p.dim)
 	}
 	if m.There != nil {
 		p.why(*m.There)

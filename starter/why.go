@@ -54,6 +54,9 @@ type whyMessage struct {
 	PassedOver   []record.PassedOver `json:"passed_over,omitempty"`
 	Nearest      *record.Reused      `json:"nearest,omitempty"` // the earlier execution that came nearest
 	Differs      []componentDiff     `json:"differs,omitempty"` // from it
+	// Imported are runs of the action, with its schema as it is, that were imported: nothing
+	// that they executed answers a call.
+	Imported []string `json:"imported,omitempty"`
 
 	// There says the same of the run that a fork has the call from: of one that is inherited,
 	// kept, or whose output a person put in place of what it was there.

@@ -14,13 +14,18 @@ import (
 	"rlam/internal/canon"
 	"rlam/internal/record"
 	"rlam/internal/reuse"
+	"rlam/provenance/bundle"
 	"rlam/schemas"
+	"rlam/worker/host"
 )
 
 // compare finds the earlier execution that came nearest, and says in what it differed.
 func (w *inquiry) compare(ctx context.Context, m *whyMessage) error {
 	mine, err := w.components(ctx)
 	if err != nil {
+		return err
+	}
+	if m.Imported, err = w.imported(ctx); err != nil {
 		return err
 	}
 	name, _, _ := strings.Cut(w.call.Action, "@")
@@ -55,6 +60,30 @@ func (w *inquiry) compare(ctx context.Context, m *whyMessage) error {
 		m.Because = becauseUnknown
 	}
 	return err
+}
+
+// imported are the runs of the store that were imported and may use the action, where the
+// study would take what any run executed.
+func (w *inquiry) imported(ctx context.Context) ([]string, error) {
+	if w.study.Reuse.Source() != schemas.ReuseStore {
+		return nil, nil
+	}
+	runs, err := host.Runs(ctx, w.store)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, r := range runs {
+		if !slices.ContainsFunc(r.Record.Actions, func(p record.Pin) bool { return p.Spec == w.call.Spec }) {
+			continue
+		}
+		if mark, err := bundle.ReadMark(ctx, w.store, r.Digest); err != nil {
+			return nil, err
+		} else if mark != nil {
+			ids = append(ids, r.Record.ID)
+		}
+	}
+	return ids, nil
 }
 
 // nearest is the execution that shares most with what is asked after: that differs in the

@@ -24,6 +24,8 @@ type Mark struct {
 	Manifest  string       `json:"tagmanifest"` // SHA-512 of the bundle's tag manifest, in hexadecimal
 	Signed    bool         `json:"signed"`      // the bundle has a signature; nobody checked it
 	Absent    []Absent     `json:"absent"`      // what the bundle hadn't got
+	// Redacted are blobs with what is left of contents that the bundle withholds in part.
+	Redacted []canon.Digest `json:"redacted,omitempty"`
 }
 
 const markFormat = "rlam.imported.v1"
@@ -87,7 +89,7 @@ func ReadMark(ctx context.Context, s store.Store, run canon.Digest) (*Mark, erro
 
 // Recalling is a store that says of what an imported run lacks why that is so.
 func (m *Mark) Recalling(s store.Store) store.Store {
-	r := &recalling{Store: s, absent: map[canon.Digest]Absent{}}
+	r := &recalling{Store: s, absent: map[canon.Digest]Absent{}, copies: m.Redacted}
 	for _, a := range m.Absent {
 		r.absent[a.Digest] = a
 	}
@@ -97,6 +99,7 @@ func (m *Mark) Recalling(s store.Store) store.Store {
 type recalling struct {
 	store.Store
 	absent map[canon.Digest]Absent
+	copies []canon.Digest // see [Mark].Redacted
 }
 
 func (r *recalling) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
@@ -138,6 +141,9 @@ func (im *importing) run() error {
 		return err
 	}
 	if err := im.blobs(); err != nil {
+		return err
+	}
+	if mark.Redacted, err = im.redacted(); err != nil {
 		return err
 	}
 	if err := im.commit(entries); err != nil {

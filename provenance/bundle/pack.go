@@ -180,7 +180,7 @@ func (p *packing) leftovers() error {
 		if err != nil {
 			return err
 		}
-		name := p.with.places.claim(fmt.Sprintf("%s%s.%s.json", redactedDir, r.Call, r.What), r.Of)
+		name := p.with.places.claim(redactedDir+cleanName(fmt.Sprintf("%s.%s.json", r.Call, r.What)), r.Of)
 		if _, err := p.include(name, "what is left of it says it as well", inMemory(b)); err != nil {
 			return err
 		}

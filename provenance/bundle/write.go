@@ -133,6 +133,11 @@ func (p *packing) plan(run *export.Run) error {
 	if p.with, err = g.withhold(p.o.Withhold); err != nil {
 		return err
 	}
+	if len(p.o.Withhold) == 0 {
+		if p.with.redacted, err = earlierRedacted(p.ctx, run.Store); err != nil {
+			return err
+		}
+	}
 	if err := p.retell(run); err != nil {
 		return err
 	}
