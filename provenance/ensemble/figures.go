@@ -2,6 +2,8 @@ package ensemble
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -125,13 +127,41 @@ func axisLabel(f Field) string {
 	return visible(name)
 }
 
-// clipped is the beginning of a text.
+// clipped is a text of at most so many signs: its beginning and its end, since names often
+// differ there.
 func clipped(text string, most int) string {
-	text = visible(text)
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+	runes := []rune(visible(text))
+	if len(runes) <= most {
+		return string(runes)
 	}
-	return text
+	head := (most - 1) * 2 / 3
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-1-head):])
+}
+
+// offset is what to take from values so that an axis can tell them apart: 0, unless they lie
+// close to each other and far from 0. low and high bound them.
+func offset(low, high float64) float64 {
+	span := high - low
+	if largest := max(math.Abs(low), math.Abs(high)); math.IsInf(span, 0) || span <= 0 || largest/span < 1e4 {
+		return 0
+	}
+	unit := math.Pow(10, math.Ceil(math.Log10(span)))
+	round := math.Round((low/2+high/2)/unit) * unit
+	if digits, err := strconv.ParseFloat(strconv.FormatFloat(round, 'g', 15, 64), 64); err == nil {
+		round = digits // 15.8445, and not 15.844500000000002
+	}
+	return round
+}
+
+// less names an axis from whose values an offset is taken.
+func less(label string, offset float64) string {
+	switch {
+	case offset > 0:
+		return label + " − " + strconv.FormatFloat(offset, 'g', -1, 64)
+	case offset < 0:
+		return label + " + " + strconv.FormatFloat(-offset, 'g', -1, 64)
+	}
+	return label
 }
 
 // visible puts a mark in the place of what a font has no sign for.
