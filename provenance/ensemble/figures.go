@@ -12,9 +12,6 @@ import (
 	"rlam/internal/figure"
 )
 
-// mostFigures is how many figures a report has; [Report.Figures] says how many it hasn't.
-const mostFigures = 60
-
 // Figure is a plot of one field.
 type Figure struct {
 	Name    string // of a file, without its extension: "half_life-by-threshold"
@@ -39,17 +36,13 @@ func (f Figure) Render(format string) ([]byte, error) {
 	return data, nil
 }
 
-// Figures are the plots of a report, in the order of its fields, and how many more there
-// would be: of each number its distribution and how it goes with each path that was varied,
+// Figures are the plots of a report, in the order of its fields: of each number its distribution and how it goes with each path that was varied,
 // of each other value how often it was seen. What is the same in all results, and an
 // artifact, has none.
-func (r *Report) Figures() (figures []Figure, more int) {
+func (r *Report) Figures() []Figure {
+	var figures []Figure
 	taken := map[string]bool{}
 	add := func(f Field, suffix, title string, height vg.Length, draw func() (*plot.Plot, error)) {
-		if len(figures) == mostFigures {
-			more++
-			return
-		}
 		figures = append(figures, Figure{fileName(f.Pointer, suffix, taken), f.Pointer, title, height, draw})
 	}
 	for _, f := range r.Fields {
@@ -66,7 +59,7 @@ func (r *Report) Figures() (figures []Figure, more int) {
 			add(f, "", f.Name(), vg.Length(float64(bars)*0.32+1.1)*vg.Inch, func() (*plot.Plot, error) { return r.bars(f) })
 		}
 	}
-	return figures, more
+	return figures
 }
 
 // fileName is a name for a figure that every file system takes, and no other figure has.
