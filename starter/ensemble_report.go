@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -21,17 +22,19 @@ import (
 )
 
 // reportFiles are where an ensemble's report goes besides stdout.
-type reportFiles struct{ csv string }
+type reportFiles struct{ csv, html, figures string }
 
 func (o *reportFiles) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.csv, "csv", "", "write a row for each member to `FILE` too")
+	c.Flags().StringVar(&o.html, "html", "", "write the report to `FILE` as a page too, with its figures")
+	c.Flags().StringVar(&o.figures, "figures", "", "write the figures to a new folder `DIR` too, each as PNG and as SVG")
 }
 
 // check refuses files that are there already, before hours are spent on what goes into them.
 func (o reportFiles) check() error {
-	for _, file := range []string{o.csv} {
+	for _, file := range []string{o.csv, o.html, o.figures} {
 		if _, err := os.Lstat(file); file != "" && err == nil {
-			return badUsage("writing %q: the file is there already; name another, or remove it", file)
+			return badUsage("writing %q: it is there already; name another, or remove it", file)
 		}
 	}
 	return nil
@@ -39,7 +42,39 @@ func (o reportFiles) check() error {
 
 func (o reportFiles) write(r *ensemble.Report) error {
 	if o.csv != "" {
-		return writePage(o.csv, func(w io.Writer) error { return r.WriteCSV(w) })
+		if err := writePage(o.csv, r.WriteCSV); err != nil {
+			return err
+		}
+	}
+	if o.html != "" {
+		if err := writePage(o.html, r.WriteHTML); err != nil {
+			return err
+		}
+	}
+	if o.figures != "" {
+		return writeFigures(o.figures, r)
+	}
+	return nil
+}
+
+// writeFigures writes each figure of a report into a new folder.
+func writeFigures(dir string, r *ensemble.Report) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return fmt.Errorf("writing the figures: %w", err)
+	}
+	for _, f := range r.Figures() {
+		for _, format := range []string{"png", "svg"} {
+			err := writePage(filepath.Join(dir, f.Name+"."+format), func(w io.Writer) error {
+				data, err := f.Render(format)
+				if err == nil {
+					_, err = w.Write(data)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

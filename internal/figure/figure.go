@@ -81,12 +81,14 @@ func RoundTicks(low, high float64) []plot.Tick {
 	if largest := max(math.Abs(low), math.Abs(high)); largest >= 1e6 || largest < 1e-3 {
 		verb, decimals = 'g', -1
 	}
+	// As many as tell two marks apart.
+	digits := min(max(6, int(math.Ceil(math.Log10(max(math.Abs(low), math.Abs(high))/step)))+1), 17)
 	var ticks []plot.Tick
 	for i := math.Ceil(low / step); i*step <= high && len(ticks) < 20; i++ {
 		value := i*step + 0 // no negative zero
 		label := strconv.FormatFloat(value, verb, decimals, 64)
 		if verb == 'g' { // 3e-4, not 3.0000000000000003e-4
-			label = strconv.FormatFloat(round(value, 6), verb, -1, 64)
+			label = strconv.FormatFloat(round(value, digits), verb, -1, 64)
 		}
 		ticks = append(ticks, plot.Tick{Value: value, Label: label})
 	}

@@ -25,7 +25,8 @@ type against struct {
 	field  Field
 	path   string
 	places []place
-	names  bool // the places are names, and have no distance
+	names  bool    // the places are names, and have no distance
+	from   float64 // what is taken from each value
 }
 
 // place is a value that was varied, and the numbers of the members that have it.
@@ -37,7 +38,7 @@ type place struct {
 
 // against is false where there aren't two places, or too many names for an axis.
 func (r *Report) against(f Field, v Varied) (*against, bool) {
-	a := &against{report: r, field: f, path: v.Path}
+	a := &against{report: r, field: f, path: v.Path, from: offset(f.Numbers.Quantiles.Min, f.Numbers.Quantiles.Max)}
 	index := map[string]int{}
 	for i, value := range v.Values {
 		p := place{at: float64(i), name: clipped(Plain(string(value)), 16)}
@@ -52,7 +53,7 @@ func (r *Report) against(f Field, v Varied) (*against, bool) {
 		at := slices.IndexFunc(m.Varied, func(s Setting) bool { return s.Path == v.Path })
 		if has && l.is && at >= 0 {
 			p := &a.places[index[string(m.Varied[at].Value)]]
-			p.values = append(p.values, l.number)
+			p.values = append(p.values, l.number-a.from)
 		}
 	}
 	if a.names {
@@ -69,7 +70,7 @@ func (r *Report) against(f Field, v Varied) (*against, bool) {
 func (a *against) plot() (*plot.Plot, error) {
 	r, f := a.report, a.field
 	p := r.titled(f.Numbers.N, a.caption())
-	p.X.Label.Text, p.Y.Label.Text = clipped(a.path, 60), axisLabel(f)
+	p.X.Label.Text, p.Y.Label.Text = clipped(a.path, 60), less(axisLabel(f), a.from)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, figure.Grid
 	p.Add(grid)
@@ -153,11 +154,7 @@ func (a *against) axes(p *plot.Plot) {
 	logarithmic := !a.names && first > 0 && last/first >= 100 && !math.IsInf(last/first, 0)
 	switch {
 	case a.names:
-		var ticks plot.ConstantTicks
-		for _, place := range a.places {
-			ticks = append(ticks, plot.Tick{Value: place.at, Label: place.name})
-		}
-		p.X.Tick.Marker = ticks
+		p.X.Tick.Marker = a.ticks()
 		p.X.Min, p.X.Max = first-0.5, last+0.5
 		if len(a.places) > 6 {
 			p.X.Tick.Label.Rotation = math.Pi / 5
@@ -169,8 +166,31 @@ func (a *against) axes(p *plot.Plot) {
 	default:
 		figure.Margin(&p.X, false)
 	}
+	if !a.names && a.apart(p) {
+		p.X.Tick.Marker = a.ticks()
+	}
 	figure.Margin(&p.Y, false)
 	p.Y.Max += (p.Y.Max - p.Y.Min) * 0.16 // for the legend
 	p.Legend.Top = true
 	p.Legend.XOffs = vg.Points(-4)
+}
+
+// ticks are the places.
+func (a *against) ticks() plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, place := range a.places {
+		ticks = append(ticks, plot.Tick{Value: place.at, Label: place.name})
+	}
+	return ticks
+}
+
+// apart says whether there is room on the axis for the name of each place.
+func (a *against) apart(p *plot.Plot) bool {
+	for i, place := range a.places {
+		room := 0.022 * float64(len(place.name)+1)
+		if i > 0 && p.X.Norm(place.at)-p.X.Norm(a.places[i-1].at) < room {
+			return false
+		}
+	}
+	return true
 }

@@ -18,38 +18,40 @@ const mostDots = 60
 
 // distribution is a dot for each number, or a histogram, with the mean above.
 func (r *Report) distribution(f Field) (*plot.Plot, error) {
+	n := f.Numbers
+	from := offset(n.Quantiles.Min, n.Quantiles.Max)
 	var values []float64
 	for _, l := range r.columns[f.Pointer] {
 		if l.is {
-			values = append(values, l.number)
+			values = append(values, l.number-from)
 		}
 	}
 	slices.Sort(values)
-	n := f.Numbers
 	caption := fmt.Sprintf("mean %s, standard deviation %s", n.Spell(n.Mean), Short(*n.SD))
 	if s := n.Student; s != nil {
-		caption += fmt.Sprintf(", 95 %% interval %s … %s", n.Spell(s.Low), n.Spell(s.High))
+		caption += fmt.Sprintf("\n95 %% interval %s … %s", n.Spell(s.Low), n.Spell(s.High))
 	}
 	p := r.titled(n.N, caption)
-	p.X.Label.Text, p.Y.Label.Text = axisLabel(f), "members"
-	b := binned(values)
-	top := float64(slices.Max(b.counts))
+	p.X.Label.Text, p.Y.Label.Text = less(axisLabel(f), from), "members"
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = nil, figure.Grid
 	p.Add(grid)
-	if len(values) <= mostDots {
-		if err := b.dots(p); err != nil {
-			return nil, err
-		}
-	} else {
+	b := binned(values)
+	top := float64(slices.Max(b.counts))
+	var err error
+	switch {
+	case len(values) <= mostDots:
+		err = b.dots(p)
+	case n.Distinct <= mostBars:
+		top = columns(p, values)
+	default:
 		b.boxes(p)
 	}
-	if err := meanMark(p, n, top*1.12+0.35); err != nil {
-		return nil, err
+	if err == nil {
+		err = meanMark(p, n, from, top*1.12+0.35)
 	}
-	p.X.Min, p.X.Max = b.low, b.low+float64(len(b.counts))*b.width
-	if n.Student != nil {
-		p.X.Min, p.X.Max = min(p.X.Min, n.Student.Low), max(p.X.Max, n.Student.High)
+	if err != nil {
+		return nil, err
 	}
 	figure.Margin(&p.X, false)
 	p.Y.Min, p.Y.Max = 0, top*1.25+0.7
@@ -111,7 +113,7 @@ func (b bins) dots(p *plot.Plot) error {
 
 // boxes is the histogram.
 func (b bins) boxes(p *plot.Plot) {
-	h := &plotter.Histogram{Width: b.width, FillColor: figure.Blue, LineStyle: draw.LineStyle{Color: figure.Paper, Width: vg.Points(0.6)}}
+	h := histogram()
 	for i, n := range b.counts {
 		from := b.low + float64(i)*b.width
 		h.Bins = append(h.Bins, plotter.HistogramBin{Min: from, Max: from + b.width, Weight: float64(n)})
@@ -119,9 +121,44 @@ func (b bins) boxes(p *plot.Plot) {
 	p.Add(h)
 }
 
-// meanMark is the mean with its interval, as a line at a height.
-func meanMark(p *plot.Plot, n *Numbers, height float64) error {
-	mark, err := plotter.NewScatter(plotter.XYs{{X: n.Mean, Y: height}})
+func histogram() *plotter.Histogram {
+	return &plotter.Histogram{FillColor: figure.Blue, LineStyle: draw.LineStyle{Color: figure.Paper, Width: vg.Points(0.6)}}
+}
+
+// columns is a histogram of few different values, such as counts: each has a column of its
+// own. It says how high the highest is.
+func columns(p *plot.Plot, sorted []float64) (top float64) {
+	gap := math.Inf(1)
+	h := histogram()
+	for i, v := range sorted {
+		if i > 0 && v == sorted[i-1] {
+			h.Bins[len(h.Bins)-1].Weight++
+		} else {
+			if i > 0 {
+				gap = min(gap, v-sorted[i-1])
+			}
+			h.Bins = append(h.Bins, plotter.HistogramBin{Min: v, Max: v, Weight: 1})
+		}
+		top = max(top, h.Bins[len(h.Bins)-1].Weight)
+	}
+	half := max(0.2*gap, (sorted[len(sorted)-1]/400 - sorted[0]/400)) // to be seen
+	for i := range h.Bins {
+		h.Bins[i].Min -= half
+		h.Bins[i].Max += half
+	}
+	var ticks plot.ConstantTicks
+	for _, b := range h.Bins {
+		ticks = append(ticks, plot.Tick{Value: b.Min/2 + b.Max/2, Label: Short(b.Min/2 + b.Max/2)})
+	}
+	p.X.Tick.Marker = ticks
+	p.Add(h)
+	return top
+}
+
+// meanMark is the mean with its interval, less an offset, as a line at a height.
+func meanMark(p *plot.Plot, n *Numbers, from, height float64) error {
+	at := plotter.XYs{{X: n.Mean - from, Y: height}}
+	mark, err := plotter.NewScatter(at)
 	if err != nil {
 		return err
 	}
@@ -132,7 +169,7 @@ func meanMark(p *plot.Plot, n *Numbers, height float64) error {
 		bars, err := plotter.NewXErrorBars(struct {
 			plotter.XYs
 			plotter.XErrors
-		}{plotter.XYs{{X: n.Mean, Y: height}}, plotter.XErrors{{Low: n.Mean - s.Low, High: s.High - n.Mean}}})
+		}{at, plotter.XErrors{{Low: n.Mean - s.Low, High: s.High - n.Mean}}})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,8 @@ package ensemble
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -9,9 +11,6 @@ import (
 
 	"rlam/internal/figure"
 )
-
-// mostFigures is how many figures a report has; [Report.Figures] says how many it hasn't.
-const mostFigures = 60
 
 // Figure is a plot of one field.
 type Figure struct {
@@ -37,17 +36,13 @@ func (f Figure) Render(format string) ([]byte, error) {
 	return data, nil
 }
 
-// Figures are the plots of a report, in the order of its fields, and how many more there
-// would be: of each number its distribution and how it goes with each path that was varied,
+// Figures are the plots of a report, in the order of its fields: of each number its distribution and how it goes with each path that was varied,
 // of each other value how often it was seen. What is the same in all results, and an
 // artifact, has none.
-func (r *Report) Figures() (figures []Figure, more int) {
+func (r *Report) Figures() []Figure {
+	var figures []Figure
 	taken := map[string]bool{}
 	add := func(f Field, suffix, title string, height vg.Length, draw func() (*plot.Plot, error)) {
-		if len(figures) == mostFigures {
-			more++
-			return
-		}
 		figures = append(figures, Figure{fileName(f.Pointer, suffix, taken), f.Pointer, title, height, draw})
 	}
 	for _, f := range r.Fields {
@@ -64,7 +59,7 @@ func (r *Report) Figures() (figures []Figure, more int) {
 			add(f, "", f.Name(), vg.Length(float64(bars)*0.32+1.1)*vg.Inch, func() (*plot.Plot, error) { return r.bars(f) })
 		}
 	}
-	return figures, more
+	return figures
 }
 
 // fileName is a name for a figure that every file system takes, and no other figure has.
@@ -125,13 +120,41 @@ func axisLabel(f Field) string {
 	return visible(name)
 }
 
-// clipped is the beginning of a text.
+// clipped is a text of at most so many signs: its beginning and its end, since names often
+// differ there.
 func clipped(text string, most int) string {
-	text = visible(text)
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+	runes := []rune(visible(text))
+	if len(runes) <= most {
+		return string(runes)
 	}
-	return text
+	head := (most - 1) * 2 / 3
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(most-1-head):])
+}
+
+// offset is what to take from values so that an axis can tell them apart: 0, unless they lie
+// close to each other and far from 0. low and high bound them.
+func offset(low, high float64) float64 {
+	span := high - low
+	if largest := max(math.Abs(low), math.Abs(high)); math.IsInf(span, 0) || span <= 0 || largest/span < 1e4 {
+		return 0
+	}
+	unit := math.Pow(10, math.Ceil(math.Log10(span)))
+	round := math.Round((low/2+high/2)/unit) * unit
+	if digits, err := strconv.ParseFloat(strconv.FormatFloat(round, 'g', 15, 64), 64); err == nil {
+		round = digits // 15.8445, and not 15.844500000000002
+	}
+	return round
+}
+
+// less names an axis from whose values an offset is taken.
+func less(label string, offset float64) string {
+	switch {
+	case offset > 0:
+		return label + " − " + strconv.FormatFloat(offset, 'g', -1, 64)
+	case offset < 0:
+		return label + " + " + strconv.FormatFloat(-offset, 'g', -1, 64)
+	}
+	return label
 }
 
 // visible puts a mark in the place of what a font has no sign for.

@@ -13,7 +13,7 @@ import (
 )
 
 // How many numbers an interval needs at least. Two have a Student interval on paper, which
-// reaches nine times as far as their distance: it says nothing that they don't. The
+// reaches six times as far as they lie apart: it says nothing that they don't. The
 // bootstrap of fewer than eight covers the mean much less often than it says.
 const (
 	LeastStudent   = 3

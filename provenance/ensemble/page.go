@@ -32,8 +32,11 @@ type pageLevel struct {
 // largestDrawing is how many bytes an SVG in the page has; a larger one is shown as a PNG.
 const largestDrawing = 400 << 10
 
-// pageGroups is how many groups of a field the page shows.
-const pageGroups = 60
+// How many figures the page has, and groups of each field.
+const (
+	pageFigures = 60
+	pageGroups  = 60
+)
 
 // pageData is a report as the page shows it.
 type pageData struct {
@@ -85,9 +88,9 @@ func (r *Report) WriteHTML(w io.Writer) error {
 			d.Words = append(d.Words, r.pageWords(f))
 		}
 	}
-	figures, more := r.Figures()
-	d.MorePictures = more
-	for _, f := range figures {
+	figures := r.Figures()
+	d.MorePictures = max(0, len(figures)-pageFigures)
+	for _, f := range figures[:len(figures)-d.MorePictures] {
 		picture, err := f.picture()
 		if err != nil {
 			return fmt.Errorf("writing the page of ensemble %q: %w", r.Ensemble, err)

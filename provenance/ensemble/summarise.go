@@ -139,7 +139,7 @@ func groupsOf(members []Member, used []int) (varied []Varied, groups []Group, at
 	at = make([]int, len(members))
 	points, seen := map[string]int{}, map[string]bool{}
 	for i, m := range members {
-		var settings []Setting
+		settings := []Setting{}
 		for _, s := range m.Varied {
 			if s.Path == "seed" {
 				continue

@@ -23,9 +23,9 @@ func (n *Numbers) Spell(v float64) string {
 	if n.SE == nil || *n.SE == 0 {
 		return strconv.FormatFloat(v, 'g', 6, 64)
 	}
-	size := max(math.Abs(n.Mean), math.Abs(v))
+	size := max(math.Abs(n.Mean), math.Abs(v), *n.SE)
 	decimals := 1 - int(math.Floor(math.Log10(*n.SE)))
-	if decimals > 12 || size >= 1e7 || size < 1e-3 {
+	if decimals > 12 || size >= 1e12 || size >= 1e7 && decimals < 0 || size < 1e-3 {
 		digits := decimals + int(math.Floor(math.Log10(size)))
 		return strconv.FormatFloat(v, 'e', min(max(digits, 1), 16), 64)
 	}
