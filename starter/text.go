@@ -212,8 +212,12 @@ func (p *textPrinter) listed(m listedRun) {
 	if m.Steps != nil {
 		steps = fmt.Sprint(*m.Steps)
 	}
+	title := m.Title
+	if e := m.Ensemble; e != nil {
+		title = fmt.Sprintf("members %d/%d, %s", e.Completed, e.Members, title)
+	}
 	row := fmt.Sprintf("%-20s %-13s %5s %s  ", m.Run, m.Status, steps, m.Started.Local().Format("Jan _2 15:04"))
-	p.printf("%s%s\n", row, p.dim.Render(oneLine(m.Title, max(1, p.width-len(row)))))
+	p.printf("%s%s\n", row, p.dim.Render(oneLine(title, max(1, p.width-len(row)))))
 }
 
 func (p *textPrinter) listEnd(m listEnd) {
