@@ -38,7 +38,7 @@ func (k *kept) fill() error {
 		if k.blobs[b.Digest] != nil || b.Digest.IsZero() {
 			return fmt.Errorf("blob %q is listed twice, or has no digest", b.Path)
 		}
-		if size, there := k.bundle.files[payloadDir+b.Path]; there && size != b.Size {
+		if size, _, there := k.bundle.files.size(payloadDir + b.Path); there && size != b.Size {
 			return fmt.Errorf("blob %q has %d bytes, and is listed with %d", b.Path, size, b.Size)
 		}
 		k.blobs[b.Digest] = b
