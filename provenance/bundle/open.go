@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -92,7 +91,7 @@ func open(ctx context.Context, name string, l Limits) (*Bundle, error) {
 		err = b.openArchive(name, l)
 	}
 	if err == nil {
-		err = b.readIndex(ctx)
+		err = errors.Join(b.readIndex(), context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -283,30 +282,6 @@ func singleFolder(f fs.FS) (string, error) {
 	return "", fmt.Errorf("there is no %s in it: it is no bundle", bagItFile)
 }
 
-// readIndex reads the index, and checks that it can be what it says.
-func (b *Bundle) readIndex(ctx context.Context) error {
-	raw, err := b.read(payloadDir+IndexFile, maxIndex)
-	if err != nil {
-		return fmt.Errorf("it is no bundle of R-LAM: %w", err)
-	}
-	var format struct{ Format string }
-	if err := json.Unmarshal(raw, &format); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	if format.Format != Format {
-		return &FormatError{format.Format}
-	}
-	if err := json.Unmarshal(raw, &b.Index); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	s := &kept{bundle: b, blobs: map[canon.Digest]*Blob{}, entries: map[string]*Entry{}, absent: map[canon.Digest]*Absent{}}
-	if err := s.fill(); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	b.Store = s
-	return context.Cause(ctx)
-}
-
 // read reads a file of the bag.
 func (b *Bundle) read(name string, limit int64) ([]byte, error) {
 	f, err := b.stream(name, limit)
@@ -321,23 +296,22 @@ func (b *Bundle) read(name string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// Blobs are the blobs that the index lists, in its order.
-func (b *Bundle) Blobs() iter.Seq[Blob] {
-	return func(yield func(Blob) bool) {
-		for _, blob := range b.Index.Blobs {
-			if !yield(blob) {
+// Blobs are the blobs that the index lists, in its order. b.Index has them not.
+func (b *Bundle) Blobs() iter.Seq[Blob] { return b.Store.(*kept).listed.all() }
+
+// Blob is the blob of a digest, as the index lists it.
+func (b *Bundle) Blob(d canon.Digest) (Blob, bool) { return b.Store.(*kept).listed.find(d) }
+
+// Entries are the entries that the index lists, by key. b.Index has them not.
+func (b *Bundle) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		l := &b.Store.(*kept).listed
+		for _, at := range l.byKey {
+			if !yield(l.entry(at)) {
 				return
 			}
 		}
 	}
-}
-
-// Blob is the blob of a digest, as the index lists it.
-func (b *Bundle) Blob(d canon.Digest) (Blob, bool) {
-	if blob := b.Store.(*kept).blobs[d]; blob != nil {
-		return *blob, true
-	}
-	return Blob{}, false
 }
 
 // stream reads a file of the bag from its beginning, and ends with io.EOF only if it has the
