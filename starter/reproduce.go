@@ -69,7 +69,8 @@ FILE is a bundle, which is imported first. What an imported run's bundle says is
 executed is executed only with --trust, or where --actions has an action of your own for
 each call.
 
-The exit code is 12 if a call is refuted or has drifted inputs.`,
+The exit code is 12 if a call is refuted. Drifted inputs alone come from outputs
+that may vary, and speak against nothing.`,
 		Example: `  starter reproduce @last
   starter reproduce @last --only fit.nonlinear --environment require
   starter reproduce @last --report mgh09-x3k2a-again   # executes nothing`,
