@@ -40,7 +40,7 @@ func TestSkew(t *testing.T) {
 		}, verify.Chain, "has members that this version doesn't know"},
 		{"a type of event", func(f *forger) {
 			f.rewrite(func(h *historypb.History) { insertUnknown(h, len(h.Events)-4) })
-		}, verify.Trace, "events of types that this version doesn't know"},
+		}, verify.Trace, "event of types that this version doesn't know"},
 		{"a gate", func(f *forger) {
 			f.renew(f.index.Run.Record, func(b []byte) []byte {
 				return bytes.Replace(b, []byte(`"gates":[`), []byte(`"gates":[{"gate":"notary","version":1},`), 1)

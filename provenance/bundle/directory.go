@@ -13,6 +13,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // directory finds the files of a zip archive without having them all in memory, as
@@ -30,6 +31,15 @@ type directory struct {
 	top   string // folder that all entries are in
 	seed  maphash.Seed
 	files []fileAt // by hash
+	last  atomic.Pointer[found]
+}
+
+// found is a file that was found, which is often asked for again at once: for its size, and
+// to be opened.
+type found struct {
+	name  string
+	entry *zip.File
+	place int
 }
 
 // fileAt is where the record of a file is.
@@ -242,6 +252,9 @@ func (d *directory) index(top string) {
 
 // find is the entry of a file of the bag, and its place among them.
 func (d *directory) find(name string) (e *zip.File, place int, there bool) {
+	if f := d.last.Load(); f != nil && f.name == name {
+		return f.entry, f.place, true
+	}
 	hash := d.hash(name)
 	i, _ := slices.BinarySearchFunc(d.files, hash, func(f fileAt, hash uint32) int { return cmp.Compare(f.hash, hash) })
 	for ; i < len(d.files) && d.files[i].hash == hash; i++ {
@@ -253,6 +266,7 @@ func (d *directory) find(name string) (e *zip.File, place int, there bool) {
 		le := binary.LittleEndian
 		n := recordSize + int64(le.Uint16(fixed[28:])) + int64(le.Uint16(fixed[30:])) + int64(le.Uint16(fixed[32:]))
 		if e, err := d.entry(span{at, at + n}); err == nil && e.Name == d.top+"/"+name {
+			d.last.Store(&found{name, e, i})
 			return e, i, true
 		}
 	}

@@ -70,7 +70,7 @@ func (v *verification) chain() (Check, error) {
 // Temporal run that it is in, or, with all of them in memory, from any.
 func (v *verification) chaining(all bool) (*chaining, error) {
 	c := &chaining{verification: v, seen: canon.NewSet(), heard: canon.NewSet(), outcomes: map[canon.Digest]told{}}
-	v.named, v.unlisted, v.verdicts, v.strange = map[canon.Digest]bool{}, nil, 0, false
+	v.named, v.unlisted, v.verdicts, v.strange = canon.NewSet(), nil, 0, false
 	if all {
 		for _, bare := range v.runs() {
 			r, err := v.run.Trace.Told(bare)
@@ -306,7 +306,7 @@ func (c *chaining) nameAll(l record.Link) {
 		if c.held(d) {
 			return
 		}
-		c.named[d] = true
+		c.named.Add(d)
 		if elsewhere(field) {
 			return
 		}

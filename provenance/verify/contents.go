@@ -76,7 +76,7 @@ func (v *verification) beyond() ([]Fault, error) {
 		if here && is != b {
 			faults = append(faults, Fault{File: v.in.Index, Field: "blobs", What: fmt.Sprintf("it has %s as %s in %s; by the records it is %s, in %s", b.Digest, is.What, is.Path, b.What, b.Path)})
 		}
-		if !here && !v.listed[b.Digest] && !v.named[b.Digest] {
+		if !here && !v.listed[b.Digest] && !v.named.Has(b.Digest) {
 			faults = append(faults, Fault{File: b.Path, What: fmt.Sprintf("%s (%s) is neither here nor listed as left out", b.What, b.Digest)})
 		}
 	})

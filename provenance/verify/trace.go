@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 
@@ -48,8 +49,11 @@ func (v *verification) joined() (*provenance.Trace, error) {
 	}
 	evidence := provenance.Evidence{Runs: runs, Store: v.in.Store, Strays: true}
 	t, err := provenance.Audit(v.ctx, evidence, func(bare *history.Run) (*history.Run, error) { return v.read(of[bare]) })
-	if t != nil || v.ctx.Err() != nil {
-		return t, err
+	if gone := context.Cause(v.ctx); gone != nil {
+		return nil, gone
+	}
+	if t != nil {
+		return t, nil
 	}
 	for i, bare := range runs {
 		if runs[i], err = v.read(of[bare]); err != nil {

@@ -183,7 +183,7 @@ func (v Verdict) Good() bool { return v.Result == Verified || v.Result == Consis
 // Verify makes all checks and reports each as it ends. Its error is of what can't be looked
 // at; what is wrong with the bundle is in the checks.
 func Verify(ctx context.Context, in Input, report func(Check)) (Verdict, error) {
-	v := &verification{ctx: ctx, in: in, verdict: Verdict{Result: Consistent}, listed: map[canon.Digest]bool{}}
+	v := &verification{ctx: ctx, in: in, verdict: Verdict{Result: Consistent}, listed: map[canon.Digest]bool{}, named: canon.NewSet()}
 	for _, a := range in.Absent {
 		v.listed[a.Digest] = true
 	}
@@ -221,7 +221,7 @@ type verification struct {
 	replayed provenance.Replayed
 
 	listed   map[canon.Digest]bool // blobs that are listed as left out
-	named    map[canon.Digest]bool // by records, of blobs that are neither here nor listed
+	named    *canon.Set            // by records, of blobs that are neither here nor listed
 	unlisted []Fault               // where records name those
 	verdicts int
 

@@ -99,7 +99,7 @@ func instant(last, pad int) *httptest.Server {
 }
 
 // write puts a study of steps calls into a folder and returns its path.
-func write(b *testing.B, url string, steps, budget int) string {
+func write(b testing.TB, url string, steps, budget int) string {
 	b.Helper()
 	dir := b.TempDir()
 	for name, text := range map[string]string{"noop.yaml": noopAction, "study.yaml": fmt.Sprintf(noopStudy, steps, url+"/v1", budget)} {

@@ -154,7 +154,7 @@ func takenUp(b *testing.B, histories []*historypb.History, since time.Time) time
 }
 
 // chainOfRuns reads the histories of a workflow ID, along continue-as-new.
-func chainOfRuns(b *testing.B, l *lab.Lab, workflow, first string) []*historypb.History {
+func chainOfRuns(b testing.TB, l *lab.Lab, workflow, first string) []*historypb.History {
 	b.Helper()
 	var all []*historypb.History
 	for id := first; id != ""; {

@@ -48,9 +48,24 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 // bundleOf runs a study of so many steps, and writes its bundle.
-func bundleOf(b *testing.B, steps int) string {
+func bundleOf(b testing.TB, steps int) string {
 	b.Helper()
-	l := lab.New(b, noop)
+	run := runOf(b, lab.New(b, noop), steps)
+	name := filepath.Join(b.TempDir(), "run.zip")
+	f, err := os.Create(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := bundle.Write(b.Context(), io.Writer(f), run, bundle.Options{Engine: "rlam " + host.Version}); err != nil {
+		b.Fatal(err)
+	}
+	return name
+}
+
+// runOf runs a study of so many steps.
+func runOf(b testing.TB, l *lab.Lab, steps int) *export.Run {
+	b.Helper()
 	model := instant(steps, 0)
 	defer model.Close()
 	begun := l.Begin(write(b, model.URL, steps, 8_000), nil)
@@ -79,19 +94,10 @@ func bundleOf(b *testing.B, steps int) string {
 	if run.Trace, err = provenance.Build(b.Context(), provenance.Evidence{Runs: read, Store: run.Store, Strays: true}); err != nil {
 		b.Fatal(err)
 	}
-	name := filepath.Join(b.TempDir(), "run.zip")
-	f, err := os.Create(name)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := bundle.Write(b.Context(), io.Writer(f), run, bundle.Options{Engine: "rlam " + host.Version}); err != nil {
-		b.Fatal(err)
-	}
-	return name
+	return run
 }
 
-func verifyBundle(b *testing.B, file string) {
+func verifyBundle(b testing.TB, file string) {
 	b.Helper()
 	opened, archive, err := verify.Open(b.Context(), file, bundle.Limits{})
 	if err != nil || opened == nil {
@@ -114,7 +120,7 @@ func verifyBundle(b *testing.B, file string) {
 }
 
 // peakHeap is the most bytes that are in use on the heap while do is under way.
-func peakHeap(b *testing.B, do func()) uint64 {
+func peakHeap(b testing.TB, do func()) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	runtime.GC()
 	ctx, stop := context.WithCancel(b.Context())

@@ -1,0 +1,153 @@
+package bench
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"rlam/internal/canon"
+	"rlam/internal/devserver"
+	"rlam/provenance"
+	"rlam/provenance/bundle"
+	"rlam/provenance/export"
+	"rlam/provenance/history"
+	"rlam/test/lab"
+	"rlam/worker/host"
+	"rlam/workflows"
+)
+
+// eager is a lab whose server suggests to continue as new after some twenty steps.
+func eager(t *testing.T) *lab.Lab {
+	t.Helper()
+	server, err := devserver.StartPrivate(t.Context(), devserver.Options{
+		Home: t.TempDir(), SearchAttributes: host.SearchAttributes(), Settings: []string{"limit.historyCount.suggestContinueAsNew=250"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return lab.NewAt(t, server.ClientOptions(), noop)
+}
+
+// TestVerifyFlat: a run that is longer by steps takes hardly more memory to verify, because
+// one Temporal run at a time is looked at.
+func TestVerifyFlat(t *testing.T) {
+	const short, long = 40, 200
+	const most = 6_000 // bytes a step; the graph alone has more than twice as many
+	l := eager(t)
+	file := func(run *export.Run, name string) string {
+		name = filepath.Join(t.TempDir(), name)
+		f, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := bundle.Write(t.Context(), f, run, bundle.Options{Engine: "rlam " + host.Version}); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	run := runOf(t, l, long)
+	files := []string{file(runOf(t, l, short), "short.zip"), file(run, "long.zip")}
+	l.Host.Stop()
+	audited(t, run)
+	run = nil
+	peaks := make([]uint64, len(files))
+	for i, name := range files {
+		verifyBundle(t, name) // what is read once for all
+		peaks[i] = min(peakHeap(t, func() { verifyBundle(t, name) }), peakHeap(t, func() { verifyBundle(t, name) }))
+	}
+	if grown := (float64(peaks[1]) - float64(peaks[0])) / (long - short); grown > most {
+		t.Errorf("from %d to %d steps the heap's peak goes from %d to %d bytes: %.0f more a step, want at most %d", short, long, peaks[0], peaks[1], grown, most)
+	}
+}
+
+// audited: link by link a run is told as it is told all at once, and what is wrong with a
+// link is never passed over: it is left to who sees all.
+func audited(t *testing.T, run *export.Run) {
+	t.Helper()
+	if links := len(run.Trace.Line); links < 5 {
+		t.Fatalf("the run has %d links, too few to tell", links)
+	}
+	audit := func(change func(i int, r *history.Run)) (*provenance.Trace, *provenance.Trace) {
+		var whole, bare []*history.Run
+		of := map[*history.Run]*history.Run{}
+		for i, h := range run.Histories {
+			r, err := history.Read(history.FromProtobuf(h.Protobuf), history.Options{RunID: h.RunID, Payloads: host.DataConverter()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(i, r)
+			b := r.Bare()
+			whole, bare, of[b] = append(whole, r), append(bare, b), r
+		}
+		linked, err := provenance.Audit(t.Context(), provenance.Evidence{Runs: bare, Store: run.Store, Strays: true}, func(b *history.Run) (*history.Run, error) { return of[b], nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := provenance.Build(t.Context(), provenance.Evidence{Runs: whole, Store: run.Store, Strays: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return linked, all
+	}
+	linked, all := audit(func(int, *history.Run) {})
+	if linked == nil {
+		t.Fatal("nothing is wrong with the run, and it isn't told link by link")
+	}
+	metrics := func(trace *provenance.Trace) provenance.Metrics {
+		m, err := trace.Measure(t.Context(), run.Store, provenance.Replayed{Decisions: 1, Total: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if a, b := metrics(linked), metrics(all); !reflect.DeepEqual(a, b) {
+		t.Errorf("link by link the metrics are %+v, and all at once %+v", a, b)
+	}
+	if linked.Executed() != all.Executed() || linked.Status != all.Status || linked.Head != all.Head || linked.Record != all.Record || len(linked.Findings)+len(all.Findings) > 0 {
+		t.Errorf("link by link it is %+v, and all at once %+v", linked, all)
+	}
+	last := func(r *history.Run, typ string) int {
+		for i, k := range slices.Backward(r.Activities) {
+			if k.Type == typ && k.State == history.Completed {
+				return i
+			}
+		}
+		t.Fatalf("no %s in Temporal run %s", typ, r.RunID)
+		return 0
+	}
+	other := canon.Sum([]byte("other"))
+	for name, change := range map[string]func(r *history.Run){
+		"an attempt is gone": func(r *history.Run) {
+			i := last(r, workflows.ActName)
+			r.Activities = slices.Delete(r.Activities, i, i+1)
+		},
+		"a turn is gone": func(r *history.Run) {
+			i := last(r, workflows.PlanName)
+			r.Activities = slices.Delete(r.Activities, i, i+1)
+		},
+		"another output":        func(r *history.Run) { r.Activities[last(r, workflows.ActName)].Study.Output = other },
+		"another proposal":      func(r *history.Run) { r.Activities[last(r, workflows.PlanName)].Study.Head = other },
+		"another execution":     func(r *history.Run) { r.Activities[last(r, workflows.ActName)].Study.Execution = 7 },
+		"another beginning":     func(r *history.Run) { r.Base = other },
+		"a step of before":      func(r *history.Run) { r.Activities[last(r, workflows.PlanName)].Study.Step = 1 },
+		"an attempt of another": func(r *history.Run) { r.Activities[last(r, workflows.ActName)].Study.Proposal = other },
+	} {
+		linked, all := audit(func(i int, r *history.Run) {
+			if i == 2 {
+				change(r)
+			}
+		})
+		if linked != nil {
+			t.Errorf("%s: link by link nothing is found, and all at once %v", name, all.Findings)
+		}
+	}
+}
