@@ -48,19 +48,20 @@ func (ancestryMessage) MessageType() string { return "ancestry" }
 
 // relation is a run and what came from it.
 type relation struct {
-	Run      string          `json:"run"`
-	Record   canon.Digest    `json:"record"`
-	Started  string          `json:"started"`
-	How      ancestry.How    `json:"how,omitempty"`  // fork or reproduction of the run above
-	Step     int             `json:"step,omitempty"` // of a fork: the last step that both have
-	Changes  json.RawMessage `json:"changes,omitempty"`
-	Changed  []string        `json:"changed,omitempty"` // the same, as it is typed for the command fork
-	Missing  canon.Digest    `json:"missing,omitzero"`  // the record it comes from, of a run that isn't in the store
-	Status   string          `json:"status"`            // "unknown" where nothing tells of it
-	Steps    int             `json:"steps"`             // as far as that is known
-	Result   json.RawMessage `json:"result,omitempty"`
-	Temporal []temporalRun   `json:"temporal_runs"`
-	Children []*relation     `json:"children"`
+	Run      string             `json:"run"`
+	Record   canon.Digest       `json:"record"`
+	Started  string             `json:"started"`
+	How      ancestry.How       `json:"how,omitempty"`  // fork or reproduction of the run above
+	Step     int                `json:"step,omitempty"` // of a fork: the last step that both have
+	Changes  json.RawMessage    `json:"changes,omitempty"`
+	Changed  []string           `json:"changed,omitempty"` // the same, as it is typed for the command fork
+	Missing  canon.Digest       `json:"missing,omitzero"`  // the record it comes from, of a run that isn't in the store
+	Status   string             `json:"status"`            // "unknown" where nothing tells of it
+	Steps    int                `json:"steps"`             // as far as that is known
+	Result   json.RawMessage    `json:"result,omitempty"`
+	Temporal []temporalRun      `json:"temporal_runs"`
+	Member   *record.Membership `json:"member_of,omitempty"` // of an ensemble
+	Children []*relation        `json:"children"`
 }
 
 // temporalRun is one of the Temporal runs that a run consists of.
@@ -116,7 +117,7 @@ func runAncestry(ctx context.Context, a *app, id, storeFlag string) error {
 // related adds to a tree how its runs stand; c may be nil.
 func related(ctx context.Context, c *connection, s *store.Folder, n *ancestry.Node) (*relation, error) {
 	r := &relation{
-		Run: n.Record.ID, Record: n.Digest, Started: n.Record.Started, How: n.How, Step: n.Step, Changes: n.Changes, Missing: n.Missing,
+		Run: n.Record.ID, Record: n.Digest, Started: n.Record.Started, How: n.How, Step: n.Step, Changes: n.Changes, Missing: n.Missing, Member: n.Record.Ensemble,
 		Status: string(unknown), Temporal: []temporalRun{}, Children: []*relation{},
 	}
 	if n.How == ancestry.Fork {

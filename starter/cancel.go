@@ -18,7 +18,10 @@ func newCancelCommand(a *app) *cobra.Command {
 		Long: `Ask a run to end, and wait until it has sealed its record.
 
 Attempts that run are ended, and what they had done by then is recorded. If no
-worker serves the run, one runs in this process until the record is sealed.`,
+worker serves the run, one runs in this process until the record is sealed.
+
+RUN may be an ensemble: no more members begin, and those under way are cancelled and
+seal their records. resume begins what is missing.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runCancel(c.Context(), a, args[0], storeDir) },
 	}
@@ -27,6 +30,11 @@ worker serves the run, one runs in this process until the record is sealed.`,
 }
 
 func runCancel(ctx context.Context, a *app, id, storeDir string) error {
+	if s, e, err := a.ensembleNamed(ctx, id, storeDir); err != nil {
+		return err
+	} else if e != nil {
+		return a.cancelEnsemble(ctx, s, e)
+	}
 	c, l, err := a.find(ctx, id, storeDir)
 	if err != nil {
 		return err

@@ -24,6 +24,14 @@ type connection struct {
 
 func (c *connection) close() { c.client.Close() }
 
+// asked is the client, or nil where no server is there.
+func (c *connection) asked() client.Client {
+	if c == nil {
+		return nil
+	}
+	return c.client
+}
+
 // connect finds the Temporal server, and starts one if there is none.
 func (a *app) connect(ctx context.Context) (*connection, error) { return a.dial(ctx, devserver.Find) }
 

@@ -228,5 +228,5 @@ func (c *connection) attachEnsemble(ctx context.Context, id, runID string, s sto
 			break
 		}
 	}
-	return c.sayEnsemble(ctx, c, s, host.ListedEnsemble{Digest: d, Record: e}, files)
+	return allCompleted(c.sayEnsemble(ctx, c, s, host.ListedEnsemble{Digest: d, Record: e}, files, c.words))
 }

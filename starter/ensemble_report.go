@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"rlam/internal/canon"
 	"rlam/internal/record"
@@ -88,13 +87,20 @@ func (a *app) reportEnsemble(ctx context.Context, id, storeFlag string, files re
 	if e == nil {
 		return a.noEnsemble(ctx, id, s)
 	}
-	c, err := a.reach(ctx)
-	if err == nil {
+	c := a.reached(ctx)
+	if c != nil {
 		defer c.close()
-	} else {
-		c = nil
 	}
-	return a.sayEnsemble(ctx, c, s, *e, files)
+	return allCompleted(a.sayEnsemble(ctx, c, s, *e, files, a.words))
+}
+
+// allCompleted is the error that an ensemble ends a command with of which not all members
+// completed.
+func allCompleted(completed bool, err error) error {
+	if err != nil || completed {
+		return err
+	}
+	return &codedError{code: exitNoResult}
 }
 
 // noEnsemble says that there is no ensemble of a name, and which is nearest.
@@ -112,46 +118,49 @@ func (a *app) noEnsemble(ctx context.Context, id string, s *store.Folder) error 
 	return &unknownRunError{id: id, nearest: schemas.Nearest(id, ids), what: "ensemble"}
 }
 
-// sayEnsemble prints what an ensemble's members show, and how it stands. c is nil where no
-// server is there.
-func (a *app) sayEnsemble(ctx context.Context, c *connection, s store.Store, e host.ListedEnsemble, files reportFiles) error {
-	var asked client.Client
-	if c != nil {
-		asked = c.client
-	}
-	r, err := host.ReadRoster(ctx, asked, s, e)
+// sayEnsemble prints what an ensemble's members show, and how it stands; it is true if all
+// completed. c is nil where no server is there.
+func (a *app) sayEnsemble(ctx context.Context, c *connection, s store.Store, e host.ListedEnsemble, files reportFiles, stands printer) (complete bool, err error) {
+	r, err := host.ReadRoster(ctx, c.asked(), s, e)
 	if err != nil {
-		return err
+		return false, err
 	}
-	members, err := membersOf(ctx, s, r)
+	report, err := summarise(ctx, s, r)
 	if err != nil {
-		return err
-	}
-	schema, err := resultSchema(ctx, s, e.Record.Study)
-	if err != nil {
-		return err
-	}
-	report, err := ensemble.Summarise(members, ensemble.Options{Ensemble: e.Record.ID, Study: e.Record.Title, Schema: schema})
-	if err != nil {
-		return err
+		return false, err
 	}
 	if err := files.write(report); err != nil {
-		return err
+		return false, err
 	}
 	a.printer.Print(summaryMessage{report})
-	end := ensembleEnd{ensembleProgress: standing(r), Open: r.Open, Record: e.Digest}
-	if r.Head != e.Digest {
+	end := a.endOfEnsemble(c, r)
+	stands.Print(end)
+	return end.Completed == end.Members, nil
+}
+
+// summarise says what an ensemble's members show together.
+func summarise(ctx context.Context, s store.Store, r *host.Roster) (*ensemble.Report, error) {
+	members, err := membersOf(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := resultSchema(ctx, s, r.Record.Study)
+	if err != nil {
+		return nil, err
+	}
+	return ensemble.Summarise(members, ensemble.Options{Ensemble: r.Record.ID, Study: r.Record.Title, Schema: schema})
+}
+
+// endOfEnsemble says how an ensemble stands; c may be nil.
+func (a *app) endOfEnsemble(c *connection, r *host.Roster) ensembleEnd {
+	end := ensembleEnd{ensembleProgress: standing(r), Open: r.Open, Record: r.Digest, Next: a.nextOfEnsemble(r)}
+	if r.Head != r.Digest {
 		end.Seal = r.Head
 	}
-	if c != nil {
-		end.URL = c.server.RunURL(e.Record.ID, "")
+	if c != nil && r.TemporalRun != "" {
+		end.URL = c.server.RunURL(r.Record.ID, r.TemporalRun)
 	}
-	end.Next = a.nextOfEnsemble(r)
-	a.words.Print(end)
-	if end.Completed < end.Members {
-		return &codedError{code: exitNoResult}
-	}
-	return nil
+	return end
 }
 
 // nextOfEnsemble are commands worth a try now.

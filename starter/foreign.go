@@ -8,14 +8,19 @@ import (
 
 	historypb "go.temporal.io/api/history/v1"
 
+	"rlam/internal/record"
 	"rlam/internal/store"
 	"rlam/provenance/bundle"
+	"rlam/workflows"
 )
 
 // foreignError says that a workflow of the server is no run of a study.
 type foreignError struct{ id, runID, kind string }
 
 func (e *foreignError) Error() string {
+	if e.kind == workflows.EnsembleName {
+		return fmt.Sprintf("%q is an ensemble, and this is done with one run: name a member, such as %s", e.id, record.MemberRunID(e.id, record.MemberID(1), 1))
+	}
 	return fmt.Sprintf("%q is a workflow of type %q and no run of a study", e.id, e.kind)
 }
 

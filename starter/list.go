@@ -23,8 +23,9 @@ import (
 
 // listOptions are the flags of ls.
 type listOptions struct {
-	store string
-	n     int
+	store   string
+	n       int
+	members bool
 }
 
 func newListCommand(a *app) *cobra.Command {
@@ -35,12 +36,15 @@ func newListCommand(a *app) *cobra.Command {
 
 The store knows which runs there are; how they stand, the Temporal server knows, or
 the history that the store keeps of a run that has ended. No server is started for
-it: where neither tells, the status is "unknown".`,
+it: where neither tells, the status is "unknown".
+
+An ensemble is one line, with how its members stand; --members lists them as well.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runList(c.Context(), a, o) },
 	}
 	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store; $RLAM_STORE or $RLAM_HOME/store by default")
 	c.Flags().IntVarP(&o.n, "number", "n", 20, "at most so many runs; 0 for all")
+	c.Flags().BoolVar(&o.members, "members", false, "list the members of ensembles, too")
 	return c
 }
 
@@ -57,6 +61,11 @@ type listedRun struct {
 	Origin  string        `json:"origin,omitempty"` // how it came from another run: fork or reproduction
 	Of      string        `json:"of,omitempty"`     // that run, where the store has it
 	Reset   bool          `json:"reset,omitempty"`  // it was rewound
+
+	// Ensemble says that it is one, and how its members stand. Its status is running,
+	// completed if all members did, or else incomplete.
+	Ensemble *ensembleProgress `json:"members,omitempty"`
+	MemberOf string            `json:"member_of,omitempty"` // of a member: its ensemble
 
 	columns [2]int // widths of run and status, for people
 }
@@ -77,7 +86,7 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 	if err != nil {
 		return err
 	}
-	runs, err := listRuns(ctx, dir)
+	runs, err := listables(ctx, dir, o.members)
 	if err != nil {
 		return err
 	}
@@ -98,7 +107,7 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 			defer c.close()
 		}
 		for _, r := range runs {
-			row, err := listedRunOf(ctx, c, s, r)
+			row, err := r.row(ctx, c, s)
 			if err != nil {
 				return err
 			}
@@ -137,6 +146,9 @@ func (l *listedRun) origin(ctx context.Context, s store.Store, run *record.Run) 
 
 func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.ListedRun) (listedRun, error) {
 	row := listedRun{Run: r.Record.ID, Status: unknown}
+	if of := r.Record.Ensemble; of != nil {
+		row.MemberOf = of.ID
+	}
 	var err error
 	if row.Started, err = time.Parse(time.RFC3339Nano, r.Record.Started); err != nil {
 		return row, err

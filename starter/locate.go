@@ -151,6 +151,12 @@ func (c *connection) knownIDs(ctx context.Context, storeDir string) []string {
 			ids = append(ids, r.Record.ID)
 		}
 	}
+	if s, err := existingStore(storeDir); err == nil {
+		ensembles, _ := host.Ensembles(ctx, s)
+		for _, e := range ensembles {
+			ids = append(ids, e.Record.ID)
+		}
+	}
 	list, err := c.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: c.namespace(), PageSize: 500, Query: fmt.Sprintf("WorkflowType = '%s'", workflows.StudyName),
 	})

@@ -13,9 +13,10 @@ import (
 
 // resumeOptions are the flags of resume.
 type resumeOptions struct {
-	store  string
-	detach bool
-	idle   time.Duration
+	store    string
+	detach   bool
+	idle     time.Duration
+	parallel int
 }
 
 func newResumeCommand(a *app) *cobra.Command {
@@ -26,16 +27,26 @@ func newResumeCommand(a *app) *cobra.Command {
 
 The server is started if it isn't there, and so is a worker in this process if
 none serves the run. Only what had not finished is done. Of a run that has
-ended, its end and its result are shown. Output and exit codes are those of run.`,
+ended, its end and its result are shown. Output and exit codes are those of run.
+
+RUN may be an ensemble. Of one that was stopped, members that have not begun are
+begun, and those that were cut off (cancelled, terminated, failed, or left by their
+model) begin anew, as runs of their own. What came to an end of its own stays.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runResume(c.Context(), a, args[0], o) },
 	}
 	c.Flags().StringVar(&o.store, "store", "", "`DIR` of the store in which RUN is looked for")
+	c.Flags().IntVar(&o.parallel, "parallel", 0, "of an ensemble that was stopped: at most `K` members under way at once")
 	addDetachFlags(c, &o.detach, &o.idle)
 	return c
 }
 
 func runResume(ctx context.Context, a *app, id string, o resumeOptions) error {
+	if s, e, err := a.ensembleNamed(ctx, id, o.store); err != nil {
+		return err
+	} else if e != nil {
+		return a.resumeEnsemble(ctx, s, e, o)
+	}
 	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {
 		return err

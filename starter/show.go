@@ -29,7 +29,10 @@ func newShowCommand(a *app) *cobra.Command {
 With --step, show one step in full: the prompt as it was sent, the answer,
 parameters, verdicts, attempts with their outputs, errors and environments. With
 --json the prompt is whole; as text, messages that an earlier step has sent are
-one line each.`,
+one line each.
+
+RUN may be an ensemble: then what its members show so far. ensemble --report
+writes that to files, too.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runShow(c.Context(), a, args[0], o) },
 	}
@@ -67,6 +70,11 @@ func (standingMessage) MessageType() string { return "standing" }
 func runShow(ctx context.Context, a *app, id string, o showOptions) error {
 	if o.step < 0 {
 		return badUsage("--step %d: steps are numbered from 1", o.step)
+	}
+	if s, e, err := a.ensembleNamed(ctx, id, o.store); err != nil {
+		return err
+	} else if e != nil {
+		return a.showEnsemble(ctx, s, e, o)
 	}
 	c, l, k, err := a.lookUp(ctx, id, o.store)
 	if err != nil {

@@ -27,6 +27,9 @@ func (p *textPrinter) relation(r *relation, asked, head, more string) {
 	if !r.Missing.IsZero() {
 		line("continues record " + r.Missing.String() + ", of a run that isn't in this store")
 	}
+	if of := r.Member; of != nil {
+		line(fmt.Sprintf("member %s of ensemble %s%s", of.Member, of.ID, goWords(of.Go)))
+	}
 	for _, change := range r.Changed {
 		line("with " + handle.ReplaceAllStringFunc(change, func(h string) string { return h[:15] + "…" }))
 	}

@@ -87,3 +87,11 @@ func (p *textPrinter) ensembleEnd(m ensembleEnd) {
 	p.pairs("record", m.Record.String(), "sealed as", seal, "Temporal UI", m.URL)
 	p.commands(m.Next)
 }
+
+// goWords say that a member was begun before.
+func goWords(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf(", begun anew (go %d) after it was cut off", n)
+}

@@ -34,6 +34,9 @@ func (p *textPrinter) event(m message) {
 		for _, in := range e.Inputs {
 			p.input(in)
 		}
+		if of := e.Member; of != nil {
+			p.block("", fmt.Sprintf("member %s of ensemble %s%s", of.Member, of.ID, goWords(of.Go)), p.bold)
+		}
 		if e.Fork != nil {
 			p.fork(e.ID, e.Fork)
 		}

@@ -322,10 +322,10 @@ func (c *chaining) nameAll(l record.Link) {
 }
 
 // elsewhere says whether a field's digest names nothing that a bundle should have: facts
-// follow from the chain, keys are no blobs, and what an input or an answer was taken from
-// is another run's.
+// follow from the chain, keys are no blobs, what an input or an answer was taken from is
+// another run's, and the design of a member's ensemble is the ensemble's.
 func elsewhere(field string) bool {
-	for _, part := range []string{"/turn/", "/from/", "/reused/", "/passed_over/"} {
+	for _, part := range []string{"/turn/", "/from/", "/reused/", "/passed_over/", "/ensemble/"} {
 		if strings.Contains(field, part) {
 			return true
 		}

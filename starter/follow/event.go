@@ -37,8 +37,9 @@ type Run struct {
 	URL       string       `json:"url,omitempty"` // in Temporal UI
 	Started   time.Time    `json:"started"`
 	// Inputs are what the run starts from; none where the store can't be read.
-	Inputs []record.Input `json:"inputs,omitempty"`
-	Fork   *Fork          `json:"forked_from,omitempty"`
+	Inputs []record.Input     `json:"inputs,omitempty"`
+	Fork   *Fork              `json:"forked_from,omitempty"`
+	Member *record.Membership `json:"member_of,omitempty"` // of an ensemble
 }
 
 // Refusal is why a gate refused.

@@ -168,6 +168,7 @@ func (t *tale) started(ctx context.Context, e *historypb.HistoryEvent, at time.T
 	rec, unread := t.contents.pinned(ctx, in.Run)
 	if unread == nil {
 		r.Inputs = rec.Inputs
+		r.Member = rec.Ensemble
 		r.Fork, unread = t.contents.fork(ctx, rec)
 	}
 	t.tell(r)

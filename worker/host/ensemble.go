@@ -210,3 +210,42 @@ func (g *designing) member(run record.Run, study *schemas.LoadedStudy, point, re
 		Values: slices.Clone(g.o.Design.Points[point]), Repeat: repeat, Seed: study.Study.Seed, Run: g.b.blob(text),
 	}, nil
 }
+
+// UnderWayError says that members of a closed ensemble go on by themselves.
+type UnderWayError struct{ Runs []string }
+
+func (e *UnderWayError) Error() string {
+	return fmt.Sprintf("the ensemble was terminated, and %d of its members have not ended yet (%s, …): wait until they have sealed their records, or end them by starter cancel", len(e.Runs), e.Runs[0])
+}
+
+// Missing are the members of a closed ensemble that have not begun, or were cut off, each
+// with the go that it begins next; and those that have ended for good.
+func (r *Roster) Missing(ctx context.Context, s store.Store) (todo []workflows.MemberGo, ended []workflows.MemberEnd, err error) {
+	begun, err := r.begun(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	var running []string
+	ended = []workflows.MemberEnd{}
+	for i, m := range r.Members {
+		n := i + 1
+		switch {
+		case m.Status == MemberRunning:
+			running = append(running, m.RunID)
+		case m.Status == MemberWaits || m.Status == MemberUnknown || m.Status.CutOff():
+			todo = append(todo, workflows.MemberGo{N: n, Go: max(begun[n], m.Go) + 1})
+		default:
+			ended = append(ended, workflows.MemberEnd{MemberGo: workflows.MemberGo{N: n, Go: m.Go}, Status: m.Status, Head: m.Head})
+		}
+	}
+	if len(running) > 0 {
+		return nil, nil, &UnderWayError{running}
+	}
+	return todo, ended, nil
+}
+
+// GoOn starts the workflow of a closed ensemble again, for members that are missing.
+func GoOn(ctx context.Context, c client.Client, r *Roster, todo []workflows.MemberGo, ended []workflows.MemberEnd, o EnsembleOptions) (client.WorkflowRun, error) {
+	in := workflows.EnsembleInput{Ensemble: r.Digest, Head: r.Head, Todo: todo, Ended: ended}
+	return startEnsemble(ctx, c, r.Record, in, o, enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE)
+}

@@ -84,7 +84,7 @@ func Fork(ctx context.Context, s store.Store, origin canon.Digest, o ForkOptions
 		return nil, err
 	}
 	f.run.ID, f.run.Engine, f.run.Started = o.ID, "rlam "+Version, journal.Time(time.Now())
-	f.run.Gates = gates()
+	f.run.Gates, f.run.Ensemble = gates(), nil // a fork of a member is none
 	d, err := f.write()
 	if err != nil {
 		return nil, err

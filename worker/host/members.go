@@ -32,6 +32,8 @@ type Roster struct {
 	Head    canon.Digest // its newest seal; else its record
 	Open    bool         // its workflow goes on
 	Members []Member
+
+	TemporalRun string // the newest of its workflow; "" where no server tells
 }
 
 // Member is one member of a [Roster], by its newest go.
@@ -165,31 +167,45 @@ func Ensembles(ctx context.Context, s store.Store) ([]ListedEnsemble, error) {
 	return all, err
 }
 
-// ReadRoster tells how the members of an ensemble stand: by the history of its workflow,
-// where c has that; else by what the store holds. c may be nil.
+// ReadRoster tells how the members of an ensemble stand: by its seals, and by the history of
+// its workflow where members have begun since, if c has that. c may be nil.
 func ReadRoster(ctx context.Context, c client.Client, s store.Store, e ListedEnsemble) (*Roster, error) {
 	r := NewRoster(e.Digest, e.Record)
+	known := false
+	var err error
 	if c != nil {
-		known, err := r.fromServer(ctx, c)
-		if err != nil {
+		if known, err = r.describe(ctx, c); err != nil {
 			return nil, err
 		}
-		if known && r.Open {
-			return r, nil
-		}
-		if known {
-			if _, err := r.seals(ctx, s); err != nil {
-				return nil, err
-			}
-			return r, r.settle(ctx, c, s)
+	}
+	if r.Open {
+		return r, r.read(ctx, c)
+	}
+	sealed, err := r.seals(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	begun, err := r.begun(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	since := false
+	for i := range r.Members {
+		if n, k := i+1, begun[i+1]; k > sealed[r.Members[i].ID] {
+			r.ended(workflows.MemberEnd{MemberGo: workflows.MemberGo{N: n, Go: k}, Status: MemberRunning})
+			since = true
 		}
 	}
-	return r, r.fromStore(ctx, s)
+	if since && known {
+		if err := r.read(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return r, r.settle(ctx, c, s)
 }
 
-// fromServer reads the newest history of the ensemble's workflow, which begins with all
-// that was known before it. It is false if the server has none.
-func (r *Roster) fromServer(ctx context.Context, c client.Client) (bool, error) {
+// describe says whether the server knows the ensemble's workflow, and whether that is open.
+func (r *Roster) describe(ctx context.Context, c client.Client) (known bool, err error) {
 	d, err := c.DescribeWorkflowExecution(ctx, r.Record.ID, "")
 	var none *serviceerror.NotFound
 	if errors.As(err, &none) {
@@ -199,17 +215,24 @@ func (r *Roster) fromServer(ctx context.Context, c client.Client) (bool, error) 
 		return false, fmt.Errorf("looking up ensemble %q: %w", r.Record.ID, err)
 	}
 	info := d.GetWorkflowExecutionInfo()
+	r.TemporalRun = info.GetExecution().GetRunId()
 	r.Open = info.GetStatus() == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
-	for it := c.GetWorkflowHistory(ctx, r.Record.ID, info.GetExecution().GetRunId(), false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
+	return true, nil
+}
+
+// read goes through the newest history of the ensemble's workflow, which begins with all
+// that was known before it.
+func (r *Roster) read(ctx context.Context, c client.Client) error {
+	for it := c.GetWorkflowHistory(ctx, r.Record.ID, r.TemporalRun, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
 		event, err := it.Next()
 		if err != nil {
-			return false, fmt.Errorf("reading the history of ensemble %q: %w", r.Record.ID, err)
+			return fmt.Errorf("reading the history of ensemble %q: %w", r.Record.ID, err)
 		}
 		if _, err := r.Take(event); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // settle asks after members that an ensemble left behind when it was terminated.
@@ -246,26 +269,22 @@ func (r *Roster) settle(ctx context.Context, c client.Client, s store.Store) err
 	return nil
 }
 
-// fromStore goes by the seals of the ensemble, and by what the store keeps of members that
-// are in none.
-func (r *Roster) fromStore(ctx context.Context, s store.Store) error {
-	sealed, err := r.seals(ctx, s)
-	if err != nil {
-		return err
-	}
-	for key, err := range s.List(ctx, record.MemberPrefix(r.Digest)) {
+// begun says how often members were put on record, by number.
+func (r *Roster) begun(ctx context.Context, s store.Store) (map[int]int, error) {
+	begun := map[int]int{}
+	prefix := record.MemberPrefix(r.Digest)
+	for key, err := range s.List(ctx, prefix) {
 		if err != nil {
-			return fmt.Errorf("listing the members of ensemble %q: %w", r.Record.ID, err)
+			return nil, fmt.Errorf("listing the members of ensemble %q: %w", r.Record.ID, err)
 		}
-		id, again, _ := strings.Cut(strings.TrimPrefix(key, record.MemberPrefix(r.Digest)), ".")
-		k, err := strconv.Atoi(again)
-		n, err2 := strconv.Atoi(strings.TrimPrefix(id, "m"))
-		if errors.Join(err, err2) != nil || n < 1 || n > len(r.Members) || sealed[id] >= k || r.Members[n-1].Go > k {
-			continue
+		id, again, _ := strings.Cut(strings.TrimPrefix(key, prefix), ".")
+		n, err := strconv.Atoi(strings.TrimPrefix(id, "m"))
+		k, err2 := strconv.Atoi(again)
+		if errors.Join(err, err2) == nil {
+			begun[n] = max(begun[n], k)
 		}
-		r.ended(workflows.MemberEnd{MemberGo: workflows.MemberGo{N: n, Go: k}, Status: MemberRunning})
 	}
-	return r.settle(ctx, nil, s)
+	return begun, nil
 }
 
 // seals takes in the ensemble's seals, one after the other, and says which go of each

@@ -63,7 +63,7 @@ func (r Reproduction) begin(ctx context.Context, s store.Store, id string) (*Beg
 	run.ID, run.Engine, run.Started = id, "rlam "+Version, journal.Time(time.Now())
 	run.Study, run.Planner, run.Models = study.Digest, canon.Sum(plan), []string{planner.PlanModel}
 	run.Inputs = append(run.Inputs[:len(run.Inputs):len(run.Inputs)], r.Inputs...)
-	run.Parent, run.Changes, run.Reproduces = canon.Digest{}, nil, &r.Of
+	run.Parent, run.Changes, run.Ensemble, run.Reproduces = canon.Digest{}, nil, nil, &r.Of
 	run.Gates = gates()
 	b := &beginning{ctx: ctx, store: s, blobs: [][]byte{study.JSON, plan}}
 	run.Actions = slices.Concat(run.Actions, r.Pins)
