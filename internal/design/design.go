@@ -224,7 +224,7 @@ func (t tableRow) header() ([]string, error) {
 
 func (t tableRow) point(paths []string) ([]json.RawMessage, error) {
 	if len(t.fields) != len(paths) {
-		return nil, t.wrong(min(len(t.fields)-1, len(paths)), "the row has %d fields, and the header has %d", len(t.fields), len(paths))
+		return nil, t.wrong(min(len(t.fields)-1, len(paths)), "fields: the row has %d, and the header %d", len(t.fields), len(paths))
 	}
 	point := make([]json.RawMessage, len(paths))
 	for i, f := range t.fields {
