@@ -37,8 +37,10 @@ type Design struct {
 // the path itself stands; of the path -1, where the point does.
 func (d *Design) Where(point, path int) string {
 	switch {
+	case d.positions != nil && path < 0:
+		return d.name + ":" + d.positions[point+1][0]
 	case d.positions != nil:
-		return d.name + ":" + d.positions[point+1][max(path, 0)]
+		return d.name + ":" + d.positions[point+1][path] + ": " + d.Paths[path]
 	case path < 0:
 		return fmt.Sprintf("point %d of the grid", point+1)
 	}
