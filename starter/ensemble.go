@@ -120,6 +120,10 @@ func (o *ensembleOptions) points() (*design.Design, error) {
 	if err != nil {
 		return nil, &codedError{exitUsage, err}
 	}
+	if n := len(d.Points) * max(o.runs, 1); n > host.MaxMembers {
+		return nil, badUsage("the ensemble would have %s members (%s points, each %s times), and has at most %s: divide it",
+			thousands(n), thousands(len(d.Points)), thousands(max(o.runs, 1)), mostMembers)
+	}
 	return d, nil
 }
 

@@ -13,6 +13,7 @@
 package design
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -137,7 +138,11 @@ func valueEnd(text string) int {
 // Read reads a table, at most so many points of it. name names it in errors, which are of
 // type *[Error] unless they are the reader's.
 func Read(name string, r io.Reader, most int) (*Design, error) {
-	table := csv.NewReader(r)
+	text := bufio.NewReader(r)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" { // spreadsheets begin files with it
+		text.Discard(3)
+	}
+	table := csv.NewReader(text)
 	table.ReuseRecord = true
 	table.TrimLeadingSpace = true
 	table.FieldsPerRecord = -1 // the error of this package names the column
@@ -212,7 +217,7 @@ func (t tableRow) positions() []string {
 func (t tableRow) header() ([]string, error) {
 	paths := []string{}
 	for i, f := range t.fields {
-		path := strings.TrimSpace(strings.TrimPrefix(f, "\ufeff")) // spreadsheets begin files with it
+		path := strings.TrimSpace(f)
 		if path == "" {
 			return nil, t.wrong(i, "column %d has no name: want a path, such as seed or limits.steps", i+1)
 		}

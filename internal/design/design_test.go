@@ -56,14 +56,14 @@ func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		point, path int
 		want        string
-	}{{-1, 1, "d.csv:1:9: model"}, {0, 1, "d.csv:2:3: model"}, {1, -1, "d.csv:4:1"}} {
+	}{{-1, 1, "d.csv:1:7: model"}, {0, 1, "d.csv:2:3: model"}, {1, -1, "d.csv:4:1"}} {
 		if got := d.Where(c.point, c.path); got != c.want {
 			t.Errorf("point %d, path %d: %q, want %q", c.point, c.path, got, c.want)
 		}
 	}
 	for text, says := range map[string]string{
 		"": "d.csv: the file is empty", "seed\n": "no row below", "a,,b\n": "d.csv:1:3: column 2 has no name", "a,a\n": `d.csv:1:3: column 2 is named "a"`,
-		"a,b\n1,2,3\n": "d.csv:2:5: fields: the row has 3, and the header 2", "a\n\"x\n": "d.csv:3", "a,b\n1,\n": `column "b": the value is missing`,
+		"a,b\n1,2,3\n": "d.csv:2:5: fields: the row has 3, and the header 2", "a\n\"x\n": "d.csv:2:", "a,b\n1,\n": `column "b": the value is missing`,
 		"a\n1\n2\n3\n": "d.csv:4:1: an ensemble has at most 2",
 	} {
 		_, err := Read("d.csv", strings.NewReader(text), 2)
