@@ -142,16 +142,18 @@ func order(runs []*history.Run) (line, aside []*history.Run, err error) {
 	byID := map[string]*history.Run{}
 	for _, r := range runs {
 		byID[r.RunID] = r
+	}
+	for _, r := range runs {
 		left[r.Before] = true
 		for _, base := range r.Bases {
-			if base != r.RunID {
-				left[base] = true
+			for seen := map[string]bool{r.RunID: true}; base != "" && !seen[base]; base = next(byID[base]) {
+				left[base], seen[base] = true, true // with all that it had continued as
 			}
 		}
 	}
 	newest := runs[0]
 	for _, r := range runs {
-		if left[newest.RunID] && !left[r.RunID] || left[newest.RunID] == left[r.RunID] && r.Started.After(newest.Started) {
+		if left[newest.RunID] && !left[r.RunID] || left[newest.RunID] == left[r.RunID] && r.Newest.After(newest.Newest) {
 			newest = r
 		}
 	}
@@ -167,6 +169,14 @@ func order(runs []*history.Run) (line, aside []*history.Run, err error) {
 		}
 	}
 	return line, aside, nil
+}
+
+// next is the Temporal run that one continued as, if it is there and did.
+func next(r *history.Run) string {
+	if r == nil {
+		return ""
+	}
+	return r.Next
 }
 
 // newBuilder is a builder of a trace that nothing is in yet.

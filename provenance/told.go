@@ -82,7 +82,8 @@ func (b *builder) told() {
 }
 
 // owned finds the Temporal run in which each activity was first asked for: a reset copies
-// the events that it keeps, and the journal has the older run's name.
+// the events that it keeps, and the journal has the older run's name. A copy has all resets
+// that came before, and one more.
 func (b *builder) owned() {
 	here := map[string]bool{}
 	for _, r := range append(b.line[:len(b.line):len(b.line)], b.aside...) {
@@ -98,7 +99,7 @@ func (b *builder) owned() {
 			continue
 		}
 		for _, k := range r.Activities {
-			if old := b.owners[same(k)]; old == nil || r.Started.Before(old.Started) {
+			if old := b.owners[same(k)]; old == nil || len(r.Bases) < len(old.Bases) {
 				b.owners[same(k)] = r
 			}
 		}

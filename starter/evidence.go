@@ -4,11 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 
+	"rlam/internal/canon"
 	"rlam/internal/store"
 	"rlam/provenance"
 	"rlam/provenance/export"
@@ -67,9 +71,14 @@ func (c *connection) evidence(ctx context.Context, l *located, strays bool) (*ev
 
 // histories reads the histories that lead to a run's newest, and those that resets went
 // back from, by Temporal run ID: from the server, or from archived what it has no more.
+// What was rewound more than once may hang together by no event, so that the server is
+// asked for all that has the run's ID.
 func (c *connection) histories(ctx context.Context, l *located, archived map[string]*historypb.History) (map[string]*historypb.History, error) {
 	histories := map[string]*historypb.History{}
-	for todo := []string{l.RunID}; len(todo) > 0; todo = todo[1:] {
+	todo := append([]string{l.RunID}, slices.Sorted(maps.Keys(archived))...)
+	var run canon.Digest
+	asked := false
+	for ; len(todo) > 0; todo = todo[1:] {
 		id := todo[0]
 		if id == "" || histories[id] != nil {
 			continue
@@ -86,10 +95,35 @@ func (c *connection) histories(ctx context.Context, l *located, archived map[str
 		if err != nil {
 			return nil, err
 		}
+		if len(histories) == 0 {
+			run = r.Record
+		}
+		if r.Record != run { // another run had the ID before
+			continue
+		}
 		histories[id] = h
-		todo = append(append(todo, r.Before), r.Bases...)
+		if len(r.Bases) > 0 && !asked {
+			asked = true
+			todo = append(todo, c.withID(ctx, l.ID)...)
+		}
+		todo = append(append(todo, r.Before, r.Next), r.Bases...)
 	}
 	return histories, nil
+}
+
+// withID are the Temporal runs that have a workflow ID, as far as the server lists them.
+func (c *connection) withID(ctx context.Context, id string) []string {
+	list, err := c.client.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: c.namespace(), Query: fmt.Sprintf("WorkflowId = %q", id),
+	})
+	if err != nil {
+		return nil
+	}
+	var runs []string
+	for _, e := range list.GetExecutions() {
+		runs = append(runs, e.GetExecution().GetRunId())
+	}
+	return runs
 }
 
 // historyOf reads a history from the server, or takes the archived one where the server

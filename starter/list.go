@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,13 +61,12 @@ type listedRun struct {
 	Steps   *int          `json:"steps"` // null where it isn't known
 	Started time.Time     `json:"started"`
 	Origin  string        `json:"origin,omitempty"` // how it came from another run: fork or reproduction
-	Of      string        `json:"of,omitempty"`     // that run, where the store has it
+	From    string        `json:"from,omitempty"`   // that run, where the store has it
 	Reset   bool          `json:"reset,omitempty"`  // it was rewound
-
 	// Ensemble says that it is one, and how its members stand. Its status is running,
 	// completed if all members did, or else incomplete.
 	Ensemble *ensembleProgress `json:"members,omitempty"`
-	MemberOf string            `json:"member_of,omitempty"` // of a member: its ensemble
+	Of       string            `json:"ensemble,omitempty"` // of a member: its ensemble
 
 	columns [2]int // widths of run and status, for people
 }
@@ -135,19 +136,80 @@ func runList(ctx context.Context, a *app, o listOptions) error {
 func (l *listedRun) origin(ctx context.Context, s store.Store, run *record.Run) {
 	switch {
 	case run.Reproduces != nil:
-		l.Origin, l.Of = string(ancestry.Reproduction), run.Reproduces.ID
+		l.Origin, l.From = string(ancestry.Reproduction), run.Reproduces.ID
 	case run.Fork():
 		l.Origin = string(ancestry.Fork)
 		if _, from, err := record.RunOf(ctx, s, run.Parent); err == nil {
-			l.Of = from.ID
+			l.From = from.ID
 		}
 	}
 }
 
+// listable is a run or an ensemble.
+type listable struct {
+	run      host.ListedRun
+	ensemble *host.ListedEnsemble
+	started  string
+}
+
+// listables are the runs and ensembles of a store, the newest first; and members of
+// ensembles only if they are wanted.
+func listables(ctx context.Context, dir string, members bool) ([]listable, error) {
+	runs, err := listRuns(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	var all []listable
+	for _, r := range runs {
+		if members || r.Record.Ensemble == nil {
+			all = append(all, listable{run: r, started: r.Record.Started})
+		}
+	}
+	if s, err := existingStore(dir); err == nil {
+		ensembles, err := host.Ensembles(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range ensembles {
+			all = append(all, listable{ensemble: &e, started: e.Record.Started})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b listable) int { return strings.Compare(b.started, a.started) })
+	return all, nil
+}
+
+func (l listable) row(ctx context.Context, c *connection, s store.Store) (listedRun, error) {
+	if l.ensemble == nil {
+		return listedRunOf(ctx, c, s, l.run)
+	}
+	e := l.ensemble.Record
+	row := listedRun{Run: e.ID, Title: e.Title, Status: incomplete}
+	var err error
+	if row.Started, err = time.Parse(time.RFC3339Nano, e.Started); err != nil {
+		return row, err
+	}
+	r, err := host.ReadRoster(ctx, c.asked(), s, *l.ensemble)
+	if err != nil {
+		return row, err
+	}
+	members := standing(r)
+	switch row.Ensemble = &members; {
+	case r.Open:
+		row.Status = follow.Running
+	case members.Completed == members.Members:
+		row.Status = record.Completed
+	}
+	return row, nil
+}
+
+// incomplete is the status of an ensemble that isn't open, and of which not all members
+// completed.
+const incomplete record.Status = "incomplete"
+
 func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.ListedRun) (listedRun, error) {
 	row := listedRun{Run: r.Record.ID, Status: unknown}
 	if of := r.Record.Ensemble; of != nil {
-		row.MemberOf = of.ID
+		row.Of = of.ID
 	}
 	var err error
 	if row.Started, err = time.Parse(time.RFC3339Nano, r.Record.Started); err != nil {

@@ -31,11 +31,12 @@ func TestMain(m *testing.M) {
 }
 
 // startServer starts the server that the scripts share, and finds the program it runs.
-func startServer(t *testing.T) (*devserver.Server, string) {
+// settings are of its dynamic configuration.
+func startServer(t *testing.T, settings ...string) (*devserver.Server, string) {
 	// Long: on a machine that has never built the server, it is built first.
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	o := devserver.Options{Home: t.TempDir(), SearchAttributes: host.SearchAttributes(), Progress: t.Output()}
+	o := devserver.Options{Home: t.TempDir(), SearchAttributes: host.SearchAttributes(), Settings: settings, Progress: t.Output()}
 	p, err := devserver.FindProgram(ctx, o)
 	if err != nil {
 		t.Fatal(err)
@@ -54,17 +55,27 @@ func startServer(t *testing.T) (*devserver.Server, string) {
 	return server, p.Path
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "script") }
+
+// TestContinuedScripts has a server that wants runs to continue as new every few steps.
+func TestContinuedScripts(t *testing.T) {
+	runScripts(t, "continued", "limit.historyCount.suggestContinueAsNew=25")
+}
+
+// runScripts runs the scripts of a folder of testdata, on a server of their own.
+func runScripts(t *testing.T, dir string, settings ...string) {
+	t.Helper()
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a Temporal server")
 	}
-	server, program := startServer(t)
+	server, program := startServer(t, settings...)
 	studies, err := filepath.Abs(filepath.Join("testdata", "studies"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"), RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: filepath.Join("testdata", dir), RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("RLAM_HOME", filepath.Join(e.WorkDir, "rlam"))
 			e.Setenv("TEMPORAL_ADDRESS", server.Address)

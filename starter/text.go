@@ -216,7 +216,7 @@ func (p *textPrinter) listed(m listedRun) {
 	}
 	title := m.Title
 	if m.Origin == string(ancestry.Fork) {
-		title = strings.TrimSpace("fork of "+m.Of) + " · " + title
+		title = strings.TrimSpace("fork of "+m.From) + " · " + title
 	}
 	if m.Reset {
 		title = "reset · " + title

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -171,6 +172,12 @@ func TestMutations(t *testing.T) {
 			if got.Event != event || got.What != what || got.Field != m.field || !strings.Contains(got.Recorded, m.rec) || !strings.Contains(got.Replayed, m.repl) {
 				t.Errorf("got %+v, want event %d, %s, field %q, recorded %q, replayed %q", got, event, what, m.field, m.rec, m.repl)
 			}
+			if got.Recorded == got.Replayed {
+				t.Errorf("both values are %q", got.Recorded)
+			}
+			if step, call, is := partOf(m.at); is && (got.Step != step || got.Call != call) {
+				t.Errorf("it is of step %d and call %q, want step %d and call %q", got.Step, got.Call, step, call)
+			}
 		})
 	}
 	for _, r := range recorded {
@@ -180,10 +187,27 @@ func TestMutations(t *testing.T) {
 	}
 }
 
+// partOf is the step and the call that an activity's ID tells of. A planner's turn is of no
+// call, and what begins or ends a run of no step either.
+func partOf(activity string) (step int, call string, is bool) {
+	id, _, is := strings.Cut(activity, "#")
+	number, rest, _ := strings.Cut(id, ".")
+	step, err := strconv.Atoi(number)
+	if !is || err != nil {
+		return 0, "", false
+	}
+	if n, _, _ := strings.Cut(rest, "."); n != "plan" && n != "append" {
+		call = number + "." + n
+	}
+	return step, call, true
+}
+
 // finding is a line of what test/mutants prints.
 type finding struct {
 	Mutant, History, Error          string
 	Event                           int64
+	Step                            int
+	Call                            string
 	What, Field, Recorded, Replayed string
 }
 

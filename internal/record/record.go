@@ -64,6 +64,9 @@ func Decode(b []byte, rec any) (Kind, error) {
 	if !ok {
 		return "", fmt.Errorf("decoding a record: it begins with %.20q, want %q", b, header)
 	}
+	if got := kindIn(rec); got != nil && json.Unmarshal(body, rec) == nil && *got == kindOf(rec) {
+		return *got, nil
+	}
 	var kind struct {
 		Kind Kind `json:"kind"`
 	}
@@ -82,11 +85,64 @@ func Decode(b []byte, rec any) (Kind, error) {
 	return kind.Kind, nil
 }
 
+// DecodeAny reads a record's bytes, whatever its kind: *Run, *Proposal, *Step or *Seal. Of a
+// kind that this version doesn't know it gives the kind, and no record.
+func DecodeAny(b []byte) (Kind, any, error) {
+	// The kind that seems to stand there spares a reading of the whole to find it.
+	_, rest, _ := bytes.Cut(b, []byte(`"kind":"`))
+	seems, _, _ := bytes.Cut(rest, []byte(`"`))
+	if rec := ofKind(Kind(seems)); rec != nil {
+		if kind, err := Decode(b, rec); err == nil {
+			return kind, rec, nil
+		}
+	}
+	kind, err := Decode(b, nil)
+	if err != nil {
+		return kind, nil, err
+	}
+	rec := ofKind(kind)
+	if rec == nil {
+		return kind, nil, nil
+	}
+	_, err = Decode(b, rec)
+	return kind, rec, err
+}
+
+// ofKind is an empty record of a kind; nil of one that this version doesn't know.
+func ofKind(k Kind) any {
+	switch k {
+	case KindRun:
+		return &Run{}
+	case KindProposal:
+		return &Proposal{}
+	case KindStep:
+		return &Step{}
+	case KindSeal:
+		return &Seal{}
+	}
+	return nil
+}
+
 // KindError says that a digest names a record of another kind.
 type KindError struct{ Want, Got Kind }
 
 func (e *KindError) Error() string {
 	return fmt.Sprintf("the record is a %s, want a %s", e.Got, e.Want)
+}
+
+// kindIn is where a record says its own kind.
+func kindIn(rec any) *Kind {
+	switch rec := rec.(type) {
+	case *Run:
+		return &rec.Kind
+	case *Proposal:
+		return &rec.Kind
+	case *Step:
+		return &rec.Kind
+	case *Seal:
+		return &rec.Kind
+	}
+	return nil
 }
 
 func kindOf(rec any) Kind {
@@ -125,25 +181,12 @@ func LoadAny(ctx context.Context, s store.Store, d canon.Digest) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading record %s: %w", d, err)
 	}
-	kind, err := Decode(b, nil)
-	if err != nil {
+	kind, rec, err := DecodeAny(b)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("reading record %s: %w", d, err)
-	}
-	var rec any
-	switch kind {
-	case KindRun:
-		rec = &Run{}
-	case KindProposal:
-		rec = &Proposal{}
-	case KindStep:
-		rec = &Step{}
-	case KindSeal:
-		rec = &Seal{}
-	default:
+	case rec == nil:
 		return nil, fmt.Errorf("reading record %s: its kind %q is unknown; a newer R-LAM wrote it", d, kind)
-	}
-	if _, err := Decode(b, rec); err != nil {
-		return nil, fmt.Errorf("reading record %s: %w", d, err)
 	}
 	return rec, nil
 }

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,41 +39,43 @@ func (b *Bundle) CheckBag(ctx context.Context, report func(Fault)) error {
 	if text, err := b.read(bagItFile, 4096); err != nil || string(text) != bagIt {
 		fault(bagItFile, "it doesn't declare a bag of BagIt 1.0 in UTF-8")
 	}
-	listed := map[string]bool{bagItFile: true, tagManifestFile: true}
-	for _, name := range signatureFiles {
-		listed[name] = true
+	listed := b.newListing()
+	for _, name := range append(signatureFiles[:len(signatureFiles):len(signatureFiles)], bagItFile, tagManifestFile) {
+		_, place, there := b.files.size(name)
+		listed.add(name, place, there)
 	}
 	for _, m := range []struct {
 		name  string
 		below bool // it lists the payload
 	}{{tagManifestFile, false}, {manifestFile, true}} {
-		sums, err := b.manifest(m.name)
-		if err != nil {
+		if err := b.checkManifest(m.name); err != nil {
 			fault(m.name, "%v", err)
 			continue
 		}
-		for _, line := range sums {
+		for line := range b.manifest(m.name) {
 			if strings.HasPrefix(line.path, payloadDir) != m.below {
 				fault(line.path, "%s lists it, and is no place for it", m.name)
 			}
-			if m.below && listed[line.path] {
+			size, place, there := b.files.size(line.path)
+			if !listed.add(line.path, place, there) && m.below {
 				fault(line.path, "it is listed twice")
 			}
-			listed[line.path] = true
-			if err := b.compare(ctx, line, fault); err != nil {
+			if !there {
+				fault(line.path, "it is listed, and isn't there")
+				continue
+			}
+			if err := b.compare(ctx, line, size, fault); err != nil {
 				return err
 			}
 		}
 	}
 	for _, need := range []string{manifestFile, bagInfoFile} {
-		if !listed[need] {
+		if !listed.has(need) {
 			fault(need, "%s doesn't list it", tagManifestFile)
 		}
 	}
-	for _, name := range b.Files() {
-		if !listed[name] {
-			fault(name, "it is in the bag, and no manifest lists it")
-		}
+	for _, name := range listed.missing() {
+		fault(name, "it is in the bag, and no manifest lists it")
 	}
 	b.oxum(fault)
 	for _, f := range b.hidden {
@@ -85,34 +89,106 @@ type manifestLine struct {
 	path string
 }
 
-// manifest reads a manifest: a line of SHA-512 in hexadecimal, two spaces and a path for
-// each file.
-func (b *Bundle) manifest(name string) ([]manifestLine, error) {
-	raw, err := b.read(name, maxIndex)
-	if err != nil {
-		return nil, err
-	}
-	var all []manifestLine
-	for i, text := range strings.Split(strings.TrimSuffix(string(raw), "\n"), "\n") {
-		digits, path, ok := strings.Cut(text, "  ")
-		line := manifestLine{path: path}
-		n, err := hex.Decode(line.sum[:min(len(line.sum), len(digits)/2)], []byte(digits[:min(len(digits), 2*len(line.sum))]))
-		if !ok || err != nil || n != len(line.sum) || len(digits) != 2*len(line.sum) || strings.ToLower(digits) != digits {
-			return nil, fmt.Errorf("line %d isn't a SHA-512, two spaces and a path", i+1)
-		}
-		all = append(all, line)
-	}
-	return all, nil
+// listing says which files of a bag are listed.
+type listing struct {
+	bag    *Bundle
+	places []bool          // of the files that are there
+	gone   map[string]bool // others
 }
 
-func (b *Bundle) compare(ctx context.Context, line manifestLine, fault func(file, format string, args ...any)) error {
+func (b *Bundle) newListing() *listing {
+	return &listing{bag: b, places: make([]bool, b.files.count()), gone: map[string]bool{}}
+}
+
+// add lists a file, and says whether it wasn't.
+func (l *listing) add(name string, place int, there bool) bool {
+	before := l.gone[name]
+	if there {
+		before, l.places[place] = l.places[place], true
+	} else {
+		l.gone[name] = true
+	}
+	return !before
+}
+
+func (l *listing) has(name string) bool {
+	if _, place, there := l.bag.files.size(name); there {
+		return l.places[place]
+	}
+	return l.gone[name]
+}
+
+// missing are the files that are there and not listed, sorted.
+func (l *listing) missing() []string {
+	if !slices.Contains(l.places, false) {
+		return nil
+	}
+	var names []string
+	for name := range l.bag.files.each() {
+		if !l.has(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// checkManifest reads a manifest to its end: each line has a SHA-512 in hexadecimal, two
+// spaces and a path.
+func (b *Bundle) checkManifest(name string) error {
+	r, err := b.stream(name, maxIndex)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	lines := bufio.NewReader(r)
+	for i := 1; ; i++ {
+		text, err := lines.ReadString('\n')
+		if err != nil && err != io.EOF {
+			return fmt.Errorf("reading %q: %w", name, err)
+		}
+		if text == "" && i > 1 {
+			return nil
+		}
+		if _, ok := parseLine(text); !ok {
+			return fmt.Errorf("line %d isn't a SHA-512, two spaces and a path", i)
+		}
+		if err == io.EOF {
+			return nil
+		}
+	}
+}
+
+// manifest gives the lines of a manifest that was checked.
+func (b *Bundle) manifest(name string) iter.Seq[manifestLine] {
+	return func(yield func(manifestLine) bool) {
+		r, err := b.stream(name, maxIndex)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		for lines := bufio.NewReader(r); ; {
+			text, err := lines.ReadString('\n')
+			if line, ok := parseLine(text); !ok || !yield(line) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func parseLine(text string) (line manifestLine, ok bool) {
+	digits, path, ok := strings.Cut(strings.TrimSuffix(text, "\n"), "  ")
+	line.path = path
+	if !ok || len(digits) != 2*len(line.sum) || strings.ToLower(digits) != digits {
+		return line, false
+	}
+	_, err := hex.Decode(line.sum[:], []byte(digits))
+	return line, err == nil
+}
+
+func (b *Bundle) compare(ctx context.Context, line manifestLine, size int64, fault func(file, format string, args ...any)) error {
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("checking %q: %w", line.path, err)
-	}
-	size, there := b.files[line.path]
-	if !there {
-		fault(line.path, "it is listed, and isn't there")
-		return nil
 	}
 	f, err := b.FS.Open(line.path)
 	if err != nil {
@@ -141,7 +217,7 @@ func (b *Bundle) oxum(fault func(file, format string, args ...any)) {
 		return
 	}
 	var bytes, files int64
-	for name, size := range b.files {
+	for name, size := range b.files.each() {
 		if strings.HasPrefix(name, payloadDir) {
 			bytes, files = bytes+size, files+1
 		}
@@ -156,39 +232,41 @@ func (b *Bundle) oxum(fault func(file, format string, args ...any)) {
 
 // Signatures of what an archive consists of.
 const (
-	localHeader    = 0x04034b50
-	dataDescriptor = 0x08074b50
-	directory      = 0x02014b50
-	endOfDirectory = 0x06054b50
+	localHeader      = 0x04034b50
+	dataDescriptor   = 0x08074b50
+	directoryRecord  = 0x02014b50
+	endOfDirectory   = 0x06054b50
+	endOfDirectory64 = 0x06064b50
+	endLocator64     = 0x07064b50
 )
 
 // hiddenBytes finds what stands in an archive and belongs to none of its files: bytes
 // before, between and after them, comments, and extra fields that hold more than times
 // and sizes. A program that reads the archive another way could take them for something.
-func hiddenBytes(f io.ReaderAt, size int64, z *zip.Reader) ([]Fault, error) {
+func hiddenBytes(f io.ReaderAt, size int64, z *directory) ([]Fault, error) {
 	var found []Fault
 	hidden := func(format string, args ...any) {
 		found = append(found, Fault{What: fmt.Sprintf(format, args...)})
 	}
-	if z.Comment != "" {
-		hidden("it has a comment of %d bytes", len(z.Comment))
+	if z.comment != "" {
+		hidden("it has a comment of %d bytes", len(z.comment))
 	}
-	type span struct{ from, to int64 }
-	spans := make([]span, 0, len(z.File))
-	for _, e := range z.File {
+	type extents struct{ from, to int64 }
+	spans := make([]extents, 0, z.records)
+	for _, e := range z.entries() {
 		if e.Comment != "" {
 			hidden("its entry %q has a comment", e.Name)
 		}
 		if field, odd := oddField(e.Extra); odd {
 			hidden("its entry %q has an extra field %#04x", e.Name, field)
 		}
-		from, to, err := extent(f, e)
+		from, to, err := extent(z.archive, e)
 		if err != nil {
 			return nil, &HostileError{Entry: e.Name, What: err.Error()}
 		}
-		spans = append(spans, span{from, to})
+		spans = append(spans, extents{z.base + from, z.base + to})
 	}
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(spans, func(a, b extents) int { return cmp.Compare(a.from, b.from) })
 	var at int64
 	for _, s := range spans {
 		switch {
@@ -211,7 +289,7 @@ func tail(f io.ReaderAt, at, size int64) string {
 	le := binary.LittleEndian
 	const record, record64 = 22, 22 + 20 + 56 // without and with the one for large archives
 	var next [4]byte
-	if _, err := f.ReadAt(next[:], at); err != nil || le.Uint32(next[:]) != directory {
+	if _, err := f.ReadAt(next[:], at); err != nil || le.Uint32(next[:]) != directoryRecord {
 		return fmt.Sprintf("bytes at %d, after the last entry, belong to none", at)
 	}
 	var end [record]byte

@@ -202,7 +202,7 @@ func (im *importing) blobs() error {
 		batch, size = nil, 0
 		return err
 	}
-	for _, b := range im.bundle.Index.Blobs {
+	for b := range im.bundle.Blobs() {
 		im.done.Blobs, im.done.Bytes = im.done.Blobs+1, im.done.Bytes+b.Size
 		if b.Size > batchBytes/4 {
 			if err := im.large(b); err != nil {
@@ -251,7 +251,7 @@ func (im *importing) commit(entries []store.Entry) error {
 func (im *importing) entries() ([]store.Entry, error) {
 	var all []store.Entry
 	intents := map[string]journal.Intent{}
-	for _, e := range im.bundle.Index.Entries {
+	for e := range im.bundle.Entries() {
 		if strings.HasPrefix(e.Key, record.RunPrefix) {
 			continue // it is listed by its own record
 		}

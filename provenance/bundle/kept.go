@@ -21,46 +21,43 @@ var ErrReadOnly = errors.New("a bundle can't be written to; import it first: sta
 
 // kept is a bundle as a store. Blobs are verified when they are read.
 type kept struct {
-	bundle  *Bundle
-	blobs   map[canon.Digest]*Blob
-	entries map[string]*Entry
-	absent  map[canon.Digest]*Absent
-	keys    []string // sorted
+	bundle *Bundle
+	listed listed
+	absent map[canon.Digest]*Absent
 }
 
 var _ store.Store = (*kept)(nil)
 
-// fill takes in the index, and refuses one that contradicts itself or the files.
-func (k *kept) fill() error {
-	x := &k.bundle.Index
-	for i := range x.Blobs {
-		b := &x.Blobs[i]
-		if k.blobs[b.Digest] != nil || b.Digest.IsZero() {
-			return fmt.Errorf("blob %q is listed twice, or has no digest", b.Path)
-		}
-		if size, there := k.bundle.files[payloadDir+b.Path]; there && size != b.Size {
-			return fmt.Errorf("blob %q has %d bytes, and is listed with %d", b.Path, size, b.Size)
-		}
-		k.blobs[b.Digest] = b
+// blob takes in a blob of the index.
+func (k *kept) blob(b Blob) error {
+	if b.Digest.IsZero() {
+		return fmt.Errorf("blob %q is listed twice, or has no digest", b.Path)
 	}
-	for i := range x.Entries {
-		e := &x.Entries[i]
-		if err := store.CheckKey(e.Key); err != nil {
-			return err
-		}
-		if k.entries[e.Key] != nil {
-			return fmt.Errorf("entry %q is listed twice", e.Key)
-		}
-		if !strings.HasPrefix(e.Key, journalDir) && !strings.HasPrefix(e.Key, record.HistoryPrefix) && !strings.HasPrefix(e.Key, record.RunPrefix) {
-			return fmt.Errorf("entry %q is none that a bundle has", e.Key)
-		}
-		k.entries[e.Key] = e
+	if size, _, there := k.bundle.files.size(payloadDir + b.Path); there && size != b.Size {
+		return fmt.Errorf("blob %q has %d bytes, and is listed with %d", b.Path, size, b.Size)
 	}
-	for i := range x.Absent {
-		k.absent[x.Absent[i].Digest] = &x.Absent[i]
+	return k.listed.addBlob(b)
+}
+
+// entry takes in an entry of the index.
+func (k *kept) entry(e Entry) error {
+	if err := store.CheckKey(e.Key); err != nil {
+		return err
 	}
-	k.keys = sortedKeys(k.entries)
-	return nil
+	if !strings.HasPrefix(e.Key, journalDir) && !strings.HasPrefix(e.Key, record.HistoryPrefix) && !strings.HasPrefix(e.Key, record.RunPrefix) {
+		return fmt.Errorf("entry %q is none that a bundle has", e.Key)
+	}
+	return k.listed.addEntry(e)
+}
+
+// close ends what the index lists.
+func (k *kept) close() error {
+	k.absent = make(map[canon.Digest]*Absent, len(k.bundle.Index.Absent))
+	for i := range k.bundle.Index.Absent {
+		a := &k.bundle.Index.Absent[i]
+		k.absent[a.Digest] = a
+	}
+	return k.listed.close()
 }
 
 // Put implements [store.Store]. It always fails.
@@ -79,8 +76,8 @@ func (k *kept) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("opening blob %q: %w", d, err)
 	}
-	b := k.blobs[d]
-	if b == nil {
+	b, here := k.listed.find(d)
+	if !here {
 		return nil, k.missing(d)
 	}
 	f, err := k.bundle.FS.Open(payloadDir + b.Path)
@@ -148,11 +145,12 @@ func (k *kept) Entry(ctx context.Context, key string) ([]byte, error) {
 	if err := errors.Join(store.CheckKey(key), context.Cause(ctx)); err != nil {
 		return nil, fmt.Errorf("reading an entry: %w", err)
 	}
-	e := k.entries[key]
-	switch {
-	case e == nil:
+	i, here := k.listed.from(key)
+	if !here {
 		return nil, fmt.Errorf("reading entry %q: %w", key, store.ErrNotFound)
-	case e.Path == "":
+	}
+	e := k.listed.entry(k.listed.byKey[i])
+	if e.Path == "" {
 		return []byte(e.Value), nil
 	}
 	b, err := k.bundle.read(payloadDir+e.Path, maxPin)
@@ -165,12 +163,13 @@ func (k *kept) Entry(ctx context.Context, key string) ([]byte, error) {
 // List implements [store.Store].
 func (k *kept) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
-		for _, key := range k.keys {
+		first, _ := k.listed.from(prefix)
+		for _, at := range k.listed.byKey[first:] {
 			if err := context.Cause(ctx); err != nil {
 				yield("", fmt.Errorf("listing entries %q: %w", prefix, err))
 				return
 			}
-			if strings.HasPrefix(key, prefix) && !yield(key, nil) {
+			if key := k.listed.key(at); !strings.HasPrefix(key, prefix) || !yield(key, nil) {
 				return
 			}
 		}

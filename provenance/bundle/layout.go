@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -32,12 +35,8 @@ func (b *Bundle) Layout(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking at %q: %w", b.Path, err)
 	}
-	z, err := zip.NewReader(f, info.Size())
-	if err != nil {
-		return 0, fmt.Errorf("looking at %q: %w", b.Path, err)
-	}
 	same := &comparing{ctx: ctx, with: io.NewSectionReader(f, 0, info.Size())}
-	err = relaid(z, same)
+	err = relaid(b.zip, same)
 	switch {
 	case errors.Is(err, errOther), err == nil && same.at != info.Size():
 		return same.at, nil
@@ -56,37 +55,135 @@ const (
 )
 
 // relaid writes an archive's entries again as [Write] would, packed as they are.
-func relaid(z *zip.Reader, to io.Writer) error {
-	entries := slices.SortedFunc(slices.Values(z.File), func(a, b *zip.File) int { return cmp.Compare(a.Name, b.Name) })
-	w := zip.NewWriter(to)
-	for _, e := range entries {
-		h := &zip.FileHeader{
-			Name: e.Name, Method: zip.Deflate, Flags: sizesFollow, CRC32: e.CRC32,
-			CompressedSize64: e.CompressedSize64, UncompressedSize64: e.UncompressedSize64,
+func relaid(z *directory, to io.Writer) error {
+	order, err := byName(z)
+	if err != nil {
+		return err
+	}
+	first := true
+	var date, clock uint16
+	var at int64
+	var r relaying
+	for e := range order {
+		if first {
+			//lint:ignore SA1019 as Write has it: the time of the first entry, which all have
+			first, date, clock = false, e.ModifiedDate, e.ModifiedTime
 		}
-		if strings.ContainsAny(e.Name, `~\`) {
-			h.Flags |= namedInUTF8
-		}
-		if packed(e.Name) {
-			h.Method = zip.Store
-		}
-		h.SetMode(0o644)
-		h.CreatorVersion, h.ReaderVersion = h.CreatorVersion|zipVersion, zipVersion
-		//lint:ignore SA1019 as Write has it: the time of the first entry, which all have
-		h.ModifiedDate, h.ModifiedTime = entries[0].ModifiedDate, entries[0].ModifiedTime
-		data, err := w.CreateRaw(h)
-		if err != nil {
+		if err := r.lay(e, at, date, clock); err != nil {
 			return err
 		}
 		raw, err := e.OpenRaw()
 		if err != nil {
 			return err
 		}
-		if _, err := io.Copy(data, raw); err != nil {
-			return err
+		for _, from := range []io.Reader{bytes.NewReader(r.header), raw, bytes.NewReader(r.descriptor)} {
+			n, err := io.CopyBuffer(to, onlyReader{from}, r.copying[:])
+			if err != nil {
+				return err
+			}
+			at += n
 		}
 	}
-	return w.Close()
+	var offset, length int64
+	for e := range order {
+		if err := r.lay(e, offset, date, clock); err != nil {
+			return err
+		}
+		if _, err := to.Write(r.record); err != nil {
+			return err
+		}
+		offset += int64(len(r.header)) + int64(e.CompressedSize64) + int64(len(r.descriptor))
+		length += int64(len(r.record))
+	}
+	_, err = to.Write(appendEnd(nil, z.records, length, at, false))
+	return err
+}
+
+// onlyReader hides that a reader can write itself, which would take a buffer for each.
+type onlyReader struct{ io.Reader }
+
+// byName are the entries of an archive in the order of their names. They are not in memory if
+// the directory has that order, as [Write] gives it.
+func byName(z *directory) (iter.Seq[*zip.File], error) {
+	type place struct {
+		name string
+		at   span
+	}
+	before, sorted := "", true
+	for _, e := range z.entries() {
+		sorted, before = sorted && before <= e.Name, e.Name
+	}
+	if sorted {
+		return func(yield func(*zip.File) bool) {
+			for _, e := range z.entries() {
+				if !yield(e) {
+					return
+				}
+			}
+		}, nil
+	}
+	var places []place
+	for at, e := range z.entries() {
+		places = append(places, place{e.Name, at})
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.name, b.name) })
+	return func(yield func(*zip.File) bool) {
+		for _, p := range places {
+			if e, err := z.entry(p.at); err != nil || !yield(e) {
+				return
+			}
+		}
+	}, nil
+}
+
+// relaying holds what package zip writes of one entry, apart from its data.
+type relaying struct {
+	written                    bytes.Buffer
+	header, descriptor, record []byte
+	copying                    [32 << 10]byte
+}
+
+// lay has an entry written that begins at an offset.
+func (r *relaying) lay(e *zip.File, at int64, date, clock uint16) error {
+	h := &zip.FileHeader{
+		Name: e.Name, Method: zip.Deflate, Flags: sizesFollow, CRC32: e.CRC32,
+		CompressedSize64: e.CompressedSize64, UncompressedSize64: e.UncompressedSize64,
+	}
+	if strings.ContainsAny(e.Name, `~\`) {
+		h.Flags |= namedInUTF8
+	}
+	if packed(e.Name) {
+		h.Method = zip.Store
+	}
+	h.SetMode(0o644)
+	h.CreatorVersion, h.ReaderVersion = h.CreatorVersion|zipVersion, zipVersion
+	//lint:ignore SA1019 Modified would add a field with the time once more
+	h.ModifiedDate, h.ModifiedTime = date, clock
+	r.written.Reset()
+	w := zip.NewWriter(&r.written)
+	w.SetOffset(at)
+	if _, err := w.CreateRaw(h); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	header := r.written.Len()
+	if err := w.Close(); err != nil {
+		return err
+	}
+	all := r.written.Bytes()
+	record := header + 16 // a signature, the checksum and the two sizes follow the data
+	switch {
+	case strings.HasSuffix(h.Name, "/"):
+		record = header
+	case max(h.CompressedSize64, h.UncompressedSize64) >= math.MaxUint32:
+		record = header + 24
+	}
+	// A record has the entry's name, and fields where the archive is large.
+	end := record + recordSize + len(h.Name) + int(binary.LittleEndian.Uint16(all[record+30:]))
+	r.header, r.descriptor, r.record = all[:header], all[header:record], all[record:end]
+	return nil
 }
 
 // comparing is written what a file should hold.

@@ -4,9 +4,9 @@ import (
 	"archive/zip"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"iter"
@@ -63,8 +63,9 @@ type Bundle struct {
 	Index Index
 	Store store.Store // of what is in it; it can't be written to
 
-	files  map[string]int64 // path in the bag → size
-	hidden []Fault          // in an archive: what stands in it and belongs to no file
+	files  inventory
+	zip    *directory // of an archive; else nil
+	hidden []Fault    // in an archive: what stands in it and belongs to no file
 	closer io.Closer
 }
 
@@ -90,7 +91,7 @@ func open(ctx context.Context, name string, l Limits) (*Bundle, error) {
 		err = b.openArchive(name, l)
 	}
 	if err == nil {
-		err = b.readIndex(ctx)
+		err = errors.Join(b.readIndex(), context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -132,9 +133,9 @@ func (b *Bundle) openArchive(name string, l Limits) error {
 	if err != nil {
 		return err
 	}
-	z, err := zip.NewReader(f, info.Size())
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // that one is named below
-		return &HostileError{What: "it is no zip archive that can be read: " + err.Error()}
+	z, err := openDirectory(f, info.Size())
+	if err != nil {
+		return unreadable(err)
 	}
 	top, err := checkArchive(z, l)
 	if err != nil {
@@ -143,25 +144,31 @@ func (b *Bundle) openArchive(name string, l Limits) error {
 	if b.hidden, err = hiddenBytes(f, info.Size(), z); err != nil {
 		return err
 	}
-	b.files = map[string]int64{}
-	for _, e := range z.File {
-		if !strings.HasSuffix(e.Name, "/") {
-			b.files[strings.TrimPrefix(e.Name, top+"/")] = int64(e.UncompressedSize64)
-		}
-	}
-	b.FS, err = fs.Sub(z, top)
-	return err
+	z.index(top)
+	b.zip, b.files, b.FS = z, z, z
+	return nil
 }
 
-// checkArchive refuses an archive that could do harm, and finds its one folder.
-func checkArchive(z *zip.Reader, l Limits) (top string, err error) {
-	if len(z.File) > l.Files {
-		return "", &HostileError{What: fmt.Sprintf("it has %d entries, and %d is the most", len(z.File), l.Files)}
+func unreadable(err error) error {
+	return &HostileError{What: "it is no zip archive that can be read: " + err.Error()}
+}
+
+// checkArchive refuses an archive that could do harm, and finds its one folder. Of names it
+// remembers a hash of 64 bits, under a key that nobody knows.
+func checkArchive(z *directory, l Limits) (top string, err error) {
+	if z.records > uint64(l.Files) {
+		return "", &HostileError{What: fmt.Sprintf("it has %d entries, and %d is the most", z.records, l.Files)}
 	}
-	seen := map[string]bool{}  // in small letters
-	files := map[string]bool{} // that no folder may be called like
+	seen := make(map[uint64]bool, z.records) // by the name in small letters: whether it is a file
 	var total int64
-	for _, e := range z.File {
+	for at, err := range z.all() {
+		if err != nil {
+			return "", unreadable(err)
+		}
+		e, err := z.entry(at)
+		if err != nil {
+			return "", unreadable(err)
+		}
 		refuse := func(format string, args ...any) error {
 			return &HostileError{Entry: e.Name, What: fmt.Sprintf(format, args...)}
 		}
@@ -183,14 +190,11 @@ func checkArchive(z *zip.Reader, l Limits) (top string, err error) {
 		if first != top || !below && !folder {
 			return "", refuse("all entries of a bundle are in one folder, and the first is in %q", top)
 		}
-		low := strings.ToLower(name)
-		if seen[low] {
+		low := maphash.String(z.seed, strings.ToLower(name))
+		if _, twice := seen[low]; twice {
 			return "", refuse("there are two of the name, if letters aren't told apart by their case")
 		}
-		seen[low] = true
-		if !folder {
-			files[low] = true
-		}
+		seen[low] = !folder
 		size, packed := e.UncompressedSize64, e.CompressedSize64
 		switch {
 		case folder && size != 0:
@@ -205,12 +209,15 @@ func checkArchive(z *zip.Reader, l Limits) (top string, err error) {
 	if top == "" {
 		return "", &HostileError{What: "it is empty"}
 	}
-	for low := range seen {
-		for dir := path.Dir(low); dir != "."; dir = path.Dir(dir) {
-			if files[dir] {
+	checked := "" // the folder of the entry before
+	for _, e := range z.entries() {
+		low := strings.ToLower(strings.TrimSuffix(e.Name, "/"))
+		for dir := path.Dir(low); dir != "." && dir != checked; dir = path.Dir(dir) {
+			if seen[maphash.String(z.seed, dir)] {
 				return "", &HostileError{Entry: low, What: fmt.Sprintf("%q is a file", dir)}
 			}
 		}
+		checked = path.Dir(low)
 	}
 	return top, nil
 }
@@ -232,9 +239,9 @@ func (b *Bundle) openFolder(ctx context.Context, name string, l Limits) error {
 			return err
 		}
 	}
-	b.files = map[string]int64{}
+	var files unpacked
 	var total int64
-	return fs.WalkDir(b.FS, ".", func(at string, d fs.DirEntry, err error) error {
+	err = fs.WalkDir(b.FS, ".", func(at string, d fs.DirEntry, err error) error {
 		if err := errors.Join(err, context.Cause(ctx)); err != nil {
 			return err
 		}
@@ -247,15 +254,18 @@ func (b *Bundle) openFolder(ctx context.Context, name string, l Limits) error {
 			return err
 		case !d.Type().IsRegular():
 			return &HostileError{Entry: at, What: fmt.Sprintf("it is no file: %v", d.Type())}
-		case len(b.files) >= l.Files:
+		case len(files) >= l.Files:
 			return &HostileError{Entry: at, What: fmt.Sprintf("there are more than %d files", l.Files)}
 		case info.Size() > l.Bytes-total:
 			return &HostileError{Entry: at, What: fmt.Sprintf("the files have more than %d bytes", l.Bytes)}
 		}
 		total += info.Size()
-		b.files[at] = info.Size()
+		files = append(files, unpackedFile{at, info.Size()})
 		return nil
 	})
+	slices.SortFunc(files, func(a, b unpackedFile) int { return strings.Compare(a.name, b.name) })
+	b.files = files
+	return err
 }
 
 // singleFolder is the one folder of a folder, if it is a bag's.
@@ -272,33 +282,42 @@ func singleFolder(f fs.FS) (string, error) {
 	return "", fmt.Errorf("there is no %s in it: it is no bundle", bagItFile)
 }
 
-// readIndex reads the index, and checks that it can be what it says.
-func (b *Bundle) readIndex(ctx context.Context) error {
-	raw, err := b.read(payloadDir+IndexFile, maxIndex)
-	if err != nil {
-		return fmt.Errorf("it is no bundle of R-LAM: %w", err)
-	}
-	var format struct{ Format string }
-	if err := json.Unmarshal(raw, &format); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	if format.Format != Format {
-		return &FormatError{format.Format}
-	}
-	if err := json.Unmarshal(raw, &b.Index); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	s := &kept{bundle: b, blobs: map[canon.Digest]*Blob{}, entries: map[string]*Entry{}, absent: map[canon.Digest]*Absent{}}
-	if err := s.fill(); err != nil {
-		return fmt.Errorf("reading %q: %w", payloadDir+IndexFile, err)
-	}
-	b.Store = s
-	return context.Cause(ctx)
-}
-
 // read reads a file of the bag.
 func (b *Bundle) read(name string, limit int64) ([]byte, error) {
-	size, there := b.files[name]
+	f, err := b.stream(name, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", name, err)
+	}
+	return raw, nil
+}
+
+// Blobs are the blobs that the index lists, in its order. b.Index has them not.
+func (b *Bundle) Blobs() iter.Seq[Blob] { return b.Store.(*kept).listed.all() }
+
+// Blob is the blob of a digest, as the index lists it.
+func (b *Bundle) Blob(d canon.Digest) (Blob, bool) { return b.Store.(*kept).listed.find(d) }
+
+// Entries are the entries that the index lists, by key. b.Index has them not.
+func (b *Bundle) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		l := &b.Store.(*kept).listed
+		for _, at := range l.byKey {
+			if !yield(l.entry(at)) {
+				return
+			}
+		}
+	}
+}
+
+// stream reads a file of the bag from its beginning, and ends with io.EOF only if it has the
+// bytes that it is said to have.
+func (b *Bundle) stream(name string, limit int64) (io.ReadCloser, error) {
+	size, _, there := b.files.size(name)
 	if !there {
 		return nil, fmt.Errorf("there is no %q", name)
 	}
@@ -309,45 +328,43 @@ func (b *Bundle) read(name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, size+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading %q: %w", name, err)
-	}
-	if int64(len(raw)) != size {
-		return nil, fmt.Errorf("reading %q: it has more than the %d bytes it is said to have", name, size)
-	}
-	return raw, nil
+	return &measured{ReadCloser: f, size: size}, nil
 }
 
-// Blobs are the blobs that the index lists, in its order.
-func (b *Bundle) Blobs() iter.Seq[Blob] {
-	return func(yield func(Blob) bool) {
-		for _, blob := range b.Index.Blobs {
-			if !yield(blob) {
-				return
-			}
-		}
-	}
+// measured is a file that is held against its size as it is read.
+type measured struct {
+	io.ReadCloser
+	size, read int64
 }
 
-// Blob is the blob of a digest, as the index lists it.
-func (b *Bundle) Blob(d canon.Digest) (Blob, bool) {
-	if blob := b.Store.(*kept).blobs[d]; blob != nil {
-		return *blob, true
+func (m *measured) Read(p []byte) (int, error) {
+	n, err := m.ReadCloser.Read(p)
+	m.read += int64(n)
+	if m.read > m.size || errors.Is(err, io.EOF) && m.read < m.size {
+		return n, fmt.Errorf("it has not the %d bytes it is said to have", m.size)
 	}
-	return Blob{}, false
+	return n, err
 }
 
 // Files are the paths of all files of the bag, sorted.
-func (b *Bundle) Files() []string { return sortedKeys(b.files) }
+func (b *Bundle) Files() []string {
+	names := make([]string, 0, b.files.count())
+	for name := range b.files.each() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Count is the number of files of the bag.
+func (b *Bundle) Count() int { return b.files.count() }
 
 // Signature reads the files of the signature that are there, by name, and the tag
 // manifest, which is what they sign. A bundle without any is not signed.
 func (b *Bundle) Signature() (signed map[string][]byte, tagManifest []byte, err error) {
 	signed = map[string][]byte{}
 	for _, name := range signatureFiles {
-		if _, there := b.files[name]; !there {
+		if _, _, there := b.files.size(name); !there {
 			continue
 		}
 		if signed[name], err = b.read(name, 1<<20); err != nil {

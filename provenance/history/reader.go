@@ -75,6 +75,7 @@ func (r *Reader) find(name, subject string, event int64, format string, args ...
 func (r *Reader) Add(e *historypb.HistoryEvent) {
 	r.sequence(e.GetEventId())
 	at := e.GetEventTime().AsTime()
+	r.run.Newest = at
 	switch e.GetEventType() {
 	case enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		r.begin(e.GetWorkflowExecutionStartedEventAttributes(), at)

@@ -30,8 +30,9 @@ type Run struct {
 	Parent   string   // workflow ID of its parent
 	Children []Child
 
-	Started, Closed time.Time
-	Ended           string // how Temporal closed it: completed, failed, cancelled, terminated, timed out, continued as new; "" while it is open
+	Started, Closed time.Time // a reset copies when the run was started
+	Newest          time.Time // of the last event
+	Ended           string    // how Temporal closed it: completed, failed, cancelled, terminated, timed out, continued as new; "" while it is open
 	Events          int64
 	Last            int64 // id of the last event
 

@@ -31,7 +31,7 @@ func Open(ctx context.Context, path string, l bundle.Limits) (*bundle.Bundle, Ch
 	var gone *fs.PathError
 	switch {
 	case err == nil:
-		c := Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", len(b.Files()))}
+		c := Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", b.Count())}
 		at, err := b.Layout(ctx)
 		if err != nil {
 			return nil, Check{}, errors.Join(err, b.Close())
@@ -67,7 +67,7 @@ func Of(ctx context.Context, b *bundle.Bundle) (Input, error) {
 		Bag: func(ctx context.Context) (int, []Fault, error) {
 			var faults []Fault
 			err := b.CheckBag(ctx, func(f bundle.Fault) { faults = append(faults, Fault{File: f.File, What: f.What}) })
-			return len(b.Files()), faults, err
+			return b.Count(), faults, err
 		},
 	}
 	var err error

@@ -46,6 +46,18 @@ func (a *archivedEvents) Next() (*historypb.HistoryEvent, error) {
 	return e, nil
 }
 
+// leave marks a Temporal run that a reset went back from, and all that it had continued as.
+func (f Follower) leave(left map[string]bool, runID string) {
+	for seen := map[string]bool{}; runID != "" && !seen[runID]; {
+		left[runID], seen[runID] = true, true
+		events := f.Archived[runID].GetEvents()
+		if len(events) == 0 {
+			return
+		}
+		runID = events[len(events)-1].GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+	}
+}
+
 // newestArchived is the Temporal run that nothing continued or went back from. Of several,
 // as of runs that were terminated one after the other, it is that with the newest event.
 func (f Follower) newestArchived() (string, error) {
@@ -54,7 +66,7 @@ func (f Follower) newestArchived() (string, error) {
 		for _, e := range h.GetEvents() {
 			left[e.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()] = true
 			if a := e.GetWorkflowTaskFailedEventAttributes(); a.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW {
-				left[a.GetBaseRunId()] = true
+				f.leave(left, a.GetBaseRunId())
 			}
 		}
 	}

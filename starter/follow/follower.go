@@ -47,7 +47,7 @@ type Account struct {
 	End   *End // how it ended; of an open run, how it stands
 	Turns []Turn
 	// Runs are the IDs of the Temporal runs that it consists of, and of those that a
-	// reset went back from.
+	// reset went back from, with what these had continued as.
 	Runs []string
 	// Rewound is what resets left, in the order of the line's resets.
 	Rewound []Rewound
@@ -62,11 +62,13 @@ func (f Follower) Read(ctx context.Context, emit func(Event)) (*Account, error) 
 }
 
 func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(Event)) (*Account, error) {
+	var line []string // that leads to the newest Temporal run, as far as it is known
 	if runID == "" {
 		var err error
-		if runID, err = f.first(ctx); err != nil {
+		if line, err = f.line(ctx); err != nil {
 			return nil, err
 		}
+		runID = line[0]
 	}
 	account := &Account{}
 	t := f.tale(emit, false)
@@ -81,6 +83,10 @@ func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(E
 		case open:
 			account.End = t.standing(Running, t.clock.last)
 		case t.next != "":
+			// A reset may have taken the place of what it continued as.
+			if i := slices.Index(line, runID); i >= 0 && i+1 < len(line) {
+				t.next = line[i+1]
+			}
 			runID = t.next
 			continue
 		case t.end.Status == Unsealed:
@@ -90,10 +96,12 @@ func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(E
 				return nil, err
 			}
 			if latest != runID {
-				if runID, err = f.first(ctx); err != nil {
+				if line, err = f.line(ctx); err != nil {
 					return nil, err
 				}
-				t = f.tale(emit, true)
+				told := t.told
+				runID, t = line[0], f.tale(emit, true)
+				t.told = told
 				continue
 			}
 			account.End = t.end
@@ -105,8 +113,10 @@ func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(E
 			return nil, err
 		}
 		for _, r := range account.Rewound {
-			if !slices.Contains(account.Runs, r.RunID) {
-				account.Runs = append(account.Runs, r.RunID)
+			for _, id := range r.runs {
+				if !slices.Contains(account.Runs, id) {
+					account.Runs = append(account.Runs, id)
+				}
 			}
 		}
 		return account, nil
@@ -114,7 +124,7 @@ func (f Follower) read(ctx context.Context, runID string, wait bool, emit func(E
 }
 
 func (f Follower) tale(emit func(Event), silent bool) *tale {
-	return &tale{id: f.ID, url: f.URL, contents: f.Contents, payloads: host.DataConverter(), emit: emit, silent: silent}
+	return &tale{id: f.ID, url: f.URL, contents: f.Contents, payloads: host.DataConverter(), emit: emit, silent: silent, told: map[string]bool{}}
 }
 
 // latest is the newest Temporal run of the ID.
@@ -129,22 +139,23 @@ func (f Follower) latest(ctx context.Context) (string, error) {
 	return d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), nil
 }
 
-// first is the Temporal run that the newest one goes back to.
-func (f Follower) first(ctx context.Context) (string, error) {
+// line is the Temporal runs that lead to the newest one, the first of them first.
+func (f Follower) line(ctx context.Context) ([]string, error) {
 	runID, err := f.latest(ctx)
-	for err == nil {
-		it := f.events(ctx, runID, false)
-		e, nextErr := it.Next()
-		if nextErr != nil {
-			return "", fmt.Errorf("reading the history of run %q: %w", f.ID, nextErr)
-		}
-		before := e.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
-		if before == "" {
-			return runID, nil
-		}
-		runID = before
+	if err != nil {
+		return nil, err
 	}
-	return "", err
+	var line []string
+	for runID != "" {
+		line = append(line, runID)
+		e, err := f.events(ctx, runID, false).Next()
+		if err != nil {
+			return nil, fmt.Errorf("reading the history of run %q: %w", f.ID, err)
+		}
+		runID = e.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
+	}
+	slices.Reverse(line)
+	return line, nil
 }
 
 // history tells one Temporal run's history. With wait, it returns when that is closed,

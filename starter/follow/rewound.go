@@ -21,6 +21,7 @@ type Rewound struct {
 	Steps  []int     `json:"steps"`          // that had been planned
 	Calls  []string  `json:"calls"`          // of which an execution had ended
 
+	runs  []string // RunID, and those that it continued as
 	turns []Turn
 }
 
@@ -43,6 +44,7 @@ func (f Follower) rewound(ctx context.Context, t *tale) ([]Rewound, error) {
 		if err != nil {
 			return nil, err
 		}
+		r.runs = aside.runs
 		for _, turn := range aside.turns {
 			if stands[turn.Plan.Head] {
 				continue

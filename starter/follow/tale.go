@@ -24,10 +24,12 @@ type tale struct {
 	payloads converter.DataConverter
 	emit     func(Event)
 
-	silent  bool // while retelling what a reset kept and was told before
-	noticed bool // that the store can't be read
+	silent  bool            // while retelling what a reset kept and was told before
+	told    map[string]bool // resets, by the Temporal run that each began
+	noticed bool            // that the store can't be read
 
 	runID   string
+	runs    []string // begun so far
 	clock   clock
 	last    time.Time       // of the event before
 	tasks   map[int64]*task // activities under way, by the ID of their Scheduled event
@@ -69,6 +71,7 @@ type timer struct {
 // begin forgets what the history of one Temporal run left open.
 func (t *tale) begin(runID string) {
 	t.runID, t.next = runID, ""
+	t.runs = append(t.runs, runID)
 	t.tasks, t.timers = map[int64]*task{}, map[int64]timer{}
 	t.decided = time.Time{}
 }
@@ -186,7 +189,10 @@ func (t *tale) link() string {
 // taskFailed hears of a reset, and of workflow code that could not go on.
 func (t *tale) taskFailed(a *historypb.WorkflowTaskFailedEventAttributes, at time.Time) {
 	if a.GetCause() == enumspb.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW {
-		t.silent = false
+		if !t.told[a.GetNewRunId()] { // and no copy of one that was
+			t.silent = false
+		}
+		t.told[a.GetNewRunId()] = true
 		t.clock.rewound = append(t.clock.rewound, span{t.last, at})
 		t.resets = append(t.resets, Rewound{RunID: a.GetBaseRunId(), At: at, Reason: a.GetFailure().GetMessage()})
 		t.tell(Reset{RunID: t.runID, Reason: a.GetFailure().GetMessage(), At: at})

@@ -1,7 +1,7 @@
 // Command mutants replays recorded histories against altered copies of the workflow
 // code, and prints what its replay finds, a JSON line each:
 //
-//	{"mutant":"NAME","history":"FILE","event":17,"what":"timer 2","field":"duration","recorded":"100ms","replayed":"200ms"}
+//	{"mutant":"NAME","history":"FILE","event":17,"step":1,"call":"1.2","what":"timer 2","field":"duration","recorded":"100ms","replayed":"200ms"}
 //
 // The copies are not in this folder: test/mutations_test.go makes them, and builds this
 // command with them by "go build -overlay".
@@ -31,6 +31,8 @@ type finding struct {
 	History  string `json:"history"`
 	Error    string `json:"error,omitempty"` // of a replay that was not possible
 	Event    int64  `json:"event,omitempty"`
+	Step     int    `json:"step,omitempty"`
+	Call     string `json:"call,omitempty"`
 	What     string `json:"what,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Recorded string `json:"recorded,omitempty"`
@@ -78,7 +80,8 @@ func find(r replay.Replayer, file string) (finding, error) {
 	var d *replay.Divergence
 	switch {
 	case errors.As(err, &d):
-		return finding{Event: d.Event, What: d.What, Field: d.Field, Recorded: d.Recorded, Replayed: d.Replayed}, nil
+		step, call := d.Place(h)
+		return finding{Event: d.Event, Step: step, Call: call, What: d.What, Field: d.Field, Recorded: d.Recorded, Replayed: d.Replayed}, nil
 	case err != nil:
 		return finding{Error: err.Error()}, nil
 	}
