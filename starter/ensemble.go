@@ -35,7 +35,7 @@ const mostMembers = "5,000"
 func newEnsembleCommand(a *app) *cobra.Command {
 	var o ensembleOptions
 	c := &cobra.Command{
-		Use: "ensemble STUDY", Short: "Run a study many times, over seeds, parameters or models",
+		Use: "ensemble STUDY | --report ENSEMBLE", Short: "Run a study many times, over seeds, parameters or models",
 		Long: `Run a study many times, over seeds, parameters or models, and say what the results
 show together.
 
@@ -119,6 +119,10 @@ func (o *ensembleOptions) points() (*design.Design, error) {
 	}
 	if err != nil {
 		return nil, &codedError{exitUsage, err}
+	}
+	if n := len(d.Points) * max(o.runs, 1); n > host.MaxMembers {
+		return nil, badUsage("the ensemble would have %s members (%s points, each %s times), and has at most %s: divide it",
+			thousands(n), thousands(len(d.Points)), thousands(max(o.runs, 1)), mostMembers)
 	}
 	return d, nil
 }
@@ -221,11 +225,7 @@ func whereInDesign(d *design.Design, err error) error {
 		}
 		words = strings.Join(lines, "; ")
 	}
-	where := d.Where(at.Point, at.Path)
-	if at.Path >= 0 {
-		where += fmt.Sprintf(": %s", d.Paths[at.Path])
-	}
-	return &codedError{exitUsage, fmt.Errorf("%s: %s", where, words)}
+	return &codedError{exitUsage, fmt.Errorf("%s: %s", d.Where(at.Point, at.Path), words)}
 }
 
 // ensembleNamed finds an ensemble of the store by its id or the digest of its record. @last

@@ -37,7 +37,7 @@ type ensembleProgress struct {
 	Others    int      `json:"others"` // members that ended otherwise
 	Running   int      `json:"running"`
 	Waiting   int      `json:"waiting"`                     // to begin
-	Parallel  int      `json:"parallel"`                    // under way at once, at most
+	Parallel  int      `json:"parallel,omitempty"`          // under way at once, at most
 	Remaining *float64 `json:"remaining_seconds,omitempty"` // estimated from how long members took; absent before one has ended
 }
 

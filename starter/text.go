@@ -222,7 +222,7 @@ func (p *textPrinter) listed(m listedRun) {
 		title = "reset · " + title
 	}
 	if e := m.Ensemble; e != nil {
-		title = fmt.Sprintf("members %d/%d, %s", e.Completed, e.Members, title)
+		title = fmt.Sprintf("members %d/%d · %s", e.Completed, e.Members, title)
 	}
 	row := fmt.Sprintf("%-*s %-*s %5s %s  ", run, m.Run, status, m.Status, steps, m.Started.Local().Format("Jan _2 15:04"))
 	p.printf("%s%s\n", row, p.dim.Render(oneLine(title, max(1, p.width-len(row)))))

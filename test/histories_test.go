@@ -110,7 +110,7 @@ func TestHistories(t *testing.T) {
 // TestHistoriesAreAllReplayed fails on a file that no row of the table names.
 func TestHistoriesAreAllReplayed(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("histories/*")
+	files, err := filepath.Glob("histories/*.json")
 	if err != nil {
 		t.Fatal(err)
 	}

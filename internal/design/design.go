@@ -13,6 +13,7 @@
 package design
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -37,8 +38,10 @@ type Design struct {
 // the path itself stands; of the path -1, where the point does.
 func (d *Design) Where(point, path int) string {
 	switch {
+	case d.positions != nil && path < 0:
+		return d.name + ":" + d.positions[point+1][0]
 	case d.positions != nil:
-		return d.name + ":" + d.positions[point+1][max(path, 0)]
+		return d.name + ":" + d.positions[point+1][path] + ": " + d.Paths[path]
 	case path < 0:
 		return fmt.Sprintf("point %d of the grid", point+1)
 	}
@@ -135,7 +138,11 @@ func valueEnd(text string) int {
 // Read reads a table, at most so many points of it. name names it in errors, which are of
 // type *[Error] unless they are the reader's.
 func Read(name string, r io.Reader, most int) (*Design, error) {
-	table := csv.NewReader(r)
+	text := bufio.NewReader(r)
+	if mark, err := text.Peek(3); err == nil && string(mark) == "\ufeff" { // spreadsheets begin files with it
+		text.Discard(3)
+	}
+	table := csv.NewReader(text)
 	table.ReuseRecord = true
 	table.TrimLeadingSpace = true
 	table.FieldsPerRecord = -1 // the error of this package names the column
@@ -210,7 +217,7 @@ func (t tableRow) positions() []string {
 func (t tableRow) header() ([]string, error) {
 	paths := []string{}
 	for i, f := range t.fields {
-		path := strings.TrimSpace(strings.TrimPrefix(f, "\ufeff")) // spreadsheets begin files with it
+		path := strings.TrimSpace(f)
 		if path == "" {
 			return nil, t.wrong(i, "column %d has no name: want a path, such as seed or limits.steps", i+1)
 		}
@@ -224,7 +231,7 @@ func (t tableRow) header() ([]string, error) {
 
 func (t tableRow) point(paths []string) ([]json.RawMessage, error) {
 	if len(t.fields) != len(paths) {
-		return nil, t.wrong(min(len(t.fields)-1, len(paths)), "the row has %d fields, and the header has %d", len(t.fields), len(paths))
+		return nil, t.wrong(min(len(t.fields)-1, len(paths)), "fields: the row has %d, and the header %d", len(t.fields), len(paths))
 	}
 	point := make([]json.RawMessage, len(paths))
 	for i, f := range t.fields {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,12 +17,15 @@ import (
 
 // PointError says why there can be no member at a point of a design.
 type PointError struct {
-	Point int // from 0
+	Point int // from 0; -1: it is with the path itself, whatever its value
 	Path  int // of the design, if the error is that of one; else -1
 	Err   error
 }
 
 func (e *PointError) Error() string {
+	if e.Point < 0 {
+		return fmt.Sprintf("the design: %v", e.Err)
+	}
 	return fmt.Sprintf("point %d of the design: %v", e.Point+1, e.Err)
 }
 
@@ -128,10 +132,23 @@ func (v *varier) at(point int) (varied, error) {
 		}
 	}
 	out, err := v.put(set, model, plan)
-	if err != nil {
-		return varied{}, &PointError{point, v.blame(err), err}
+	if err == nil {
+		return out, nil
 	}
-	return out, nil
+	path := v.blame(err)
+	if path >= 0 && v.leadsNowhere(set, path, err) {
+		point = -1
+	}
+	return varied{}, &PointError{point, path, err}
+}
+
+// leadsNowhere says whether what is wrong with a value would be so with any.
+func (v *varier) leadsNowhere(set map[string]json.RawMessage, path int, err error) bool {
+	set = maps.Clone(set)
+	set[v.places[path].Pointer] = json.RawMessage("null")
+	_, again := WithChanges(v.base, set)
+	var with, without schemas.Problems
+	return errors.As(err, &with) && errors.As(again, &without) && with[0] == without[0]
 }
 
 // put makes the study with members set, with another model, and with a plan of its own.
