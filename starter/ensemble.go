@@ -42,8 +42,8 @@ show together.
 Each member is a run of its own, ID.m0001 and so on: show, verify, export, replay,
 fork and all else work on it. What varies between members:
 
-  --runs N             N members at each point, each with a seed of its own that is
-                       derived from the study's
+  --runs N             N members at each point, each with a seed of its own
+                       that is derived from the study's
   --vary PATH=A,B,...  a member for each value; several make the full grid
   --design FILE.csv    a row for each member: the header names the paths
 
@@ -60,8 +60,8 @@ What has ended by itself is never executed again.
 The report is printed on stdout; with --report it is made again of an ensemble that
 there is, at any time. The exit code is 14 if a member did not complete.`,
 		Example: `  starter ensemble study.yaml --runs 100
-  starter ensemble study.yaml --vary limits.steps=5,10 --vary model=small,large --runs 20
-  starter ensemble study.yaml --design points.csv --parallel 4 --html report.html
+  starter ensemble study.yaml --vary model=small,large --runs 20
+  starter ensemble study.yaml --design points.csv --html report.html
   starter ensemble --report study-x3k2a --csv members.csv`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return runEnsemble(c.Context(), a, args, o) },

@@ -66,7 +66,7 @@ func relaid(z *directory, to io.Writer) error {
 	var r relaying
 	for e := range order {
 		if first {
-			//lint:ignore SA1019 as Write has it: the time of the first entry, which all have
+			// As Write has it: the time of the first entry, which all have.
 			first, date, clock = false, e.ModifiedDate, e.ModifiedTime
 		}
 		if err := r.lay(e, at, date, clock); err != nil {

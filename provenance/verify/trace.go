@@ -48,7 +48,8 @@ func (v *verification) joined() (*provenance.Trace, error) {
 		runs = append(runs, bare)
 	}
 	evidence := provenance.Evidence{Runs: runs, Store: v.in.Store, Strays: true}
-	t, err := provenance.Audit(v.ctx, evidence, func(bare *history.Run) (*history.Run, error) { return v.read(of[bare]) })
+	// What Audit can't tell in one pass, for whichever reason, Build tells or fails at.
+	t, _ := provenance.Audit(v.ctx, evidence, func(bare *history.Run) (*history.Run, error) { return v.read(of[bare]) })
 	if gone := context.Cause(v.ctx); gone != nil {
 		return nil, gone
 	}
@@ -56,9 +57,11 @@ func (v *verification) joined() (*provenance.Trace, error) {
 		return t, nil
 	}
 	for i, bare := range runs {
-		if runs[i], err = v.read(of[bare]); err != nil {
+		r, err := v.read(of[bare])
+		if err != nil {
 			return nil, err
 		}
+		runs[i] = r
 	}
 	return provenance.Build(v.ctx, evidence)
 }
