@@ -72,7 +72,7 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 		return err
 	}
 	if o.metrics && e.Store == nil {
-		return badUsage("--metrics counts what records and journal hold, and of %q there is only a history", id)
+		return badUsage("--metrics counts what records and journal hold, and of %q there is only a history (of an ensemble, name a member)", id)
 	}
 	m := auditMessage{
 		HistoryAlone: e.Store == nil, Run: e.Trace.ID, Status: e.Trace.Status, Nodes: len(e.Trace.Graph.Nodes), Edges: len(e.Trace.Graph.Edges),
