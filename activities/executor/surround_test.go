@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"rlam/activities/executor"
 	"rlam/schemas"
@@ -114,13 +115,13 @@ func TestProgressIsHeardWhileAProgramRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := <-heard; got != "1/2" {
+	if got := hear(t, heard); got != "1/2" {
 		t.Errorf("heard %q", got)
 	}
 	if err := os.WriteFile(filepath.Join(task.Dir, "work", "go"), []byte("on\n"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-heard; got != "2/2" {
+	if got := hear(t, heard); got != "2/2" {
 		t.Errorf("heard %q", got)
 	}
 	if err := s.Wait(t.Context(), h); err != nil {
@@ -131,12 +132,24 @@ func TestProgressIsHeardWhileAProgramRuns(t *testing.T) {
 	}
 }
 
+// hear waits for what an attempt is told.
+func hear(t *testing.T, told <-chan string) string {
+	t.Helper()
+	select {
+	case message := <-told:
+		return message
+	case <-time.After(time.Minute):
+		t.Fatal("nothing was told within a minute")
+		return ""
+	}
+}
+
 // A program may say how far it is in a file; who adopts its attempt hears what it said last.
 // The value of a variable that was let through isn't told.
 func TestProgressIsHeardFromAFileAndAfterAdoption(t *testing.T) {
 	t.Setenv("LAB_TOKEN", "canary-7d1f")
 	heard, adopted := make(chan string, 10), make(chan string, 10)
-	task := wrap(t, `{}`, `mkfifo go pipe; echo "iteration 1 with $LAB_TOKEN" >> out.log; read line < go; echo "iteration 2" >> out.log; read line < go; echo '{}' > result.json`, schemas.Command{
+	task := wrap(t, `{}`, `mkfifo first second pipe; echo "iteration 1 with $LAB_TOKEN" >> out.log; read line < first; echo "iteration 2" >> out.log; read line < second; echo '{}' > result.json`, schemas.Command{
 		Pass: []string{"LAB_TOKEN"},
 		Progress: []schemas.ProgressRule{
 			{From: "out.log", Pattern: `iteration (\d+)`},
@@ -150,7 +163,7 @@ func TestProgressIsHeardFromAFileAndAfterAdoption(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := <-heard; got != "iteration 1 with [LAB_TOKEN]" {
+	if got := hear(t, heard); got != "iteration 1 with [LAB_TOKEN]" {
 		t.Errorf("heard %q", got)
 	}
 	other := task
@@ -158,19 +171,19 @@ func TestProgressIsHeardFromAFileAndAfterAdoption(t *testing.T) {
 	if alive, err := s.Adopt(t.Context(), h, other); !alive || err != nil {
 		t.Fatalf("adopted: %v, %v", alive, err)
 	}
-	if got := <-adopted; got != "iteration 1 with [LAB_TOKEN]" {
+	if got := hear(t, adopted); got != "iteration 1 with [LAB_TOKEN]" {
 		t.Errorf("the attempt that adopted heard %q", got)
 	}
-	on := func() {
-		if err := os.WriteFile(filepath.Join(task.Dir, "work", "go"), []byte("on\n"), 0); err != nil {
+	on := func(pipe string) { // each is read once: a pipe that is still open for writing would end the next read too
+		if err := os.WriteFile(filepath.Join(task.Dir, "work", pipe), []byte("on\n"), 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	on()
-	if got := <-adopted; got != "iteration 2" {
+	on("first")
+	if got := hear(t, adopted); got != "iteration 2" {
 		t.Errorf("the attempt that adopted heard %q", got)
 	}
-	on()
+	on("second")
 	if err := s.Wait(t.Context(), h); err != nil {
 		t.Fatal(err)
 	}
