@@ -3,10 +3,12 @@
 package executor_test
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -188,5 +190,59 @@ func TestCompareEnvironments(t *testing.T) {
 	a.Circumstances.Host = "gamma"
 	if same, err := executor.Compare(a, a); err != nil || !same.Same() || len(same.Circumstances) != 0 {
 		t.Errorf("an environment differs from itself: %+v, %v", same, err)
+	}
+}
+
+func TestEnvironmentSaysWhatRan(t *testing.T) {
+	blobs := &store.Mem{}
+	s := newSet(t, executor.Config{Blobs: blobs})
+	exe, _ := os.ReadFile("/proc/self/exe")
+	e, err := s.Environment(t.Context(), executor.Task{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Identity.Worker == nil || e.Identity.Worker.Digest != canon.Sum(exe) || e.Identity.Worker.Go != runtime.Version() || e.Isolation != "none" {
+		t.Errorf("environment %+v", e)
+	}
+	task := command(t, `{}`)
+	task.Binding.Command.Argv = []string{"sh"}
+	e, err = s.Environment(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh, _ := filepath.EvalSymlinks("/bin/sh")
+	raw, _ := os.ReadFile(sh)
+	if p := e.Identity.Program; p == nil || p.Name != "sh" || p.Digest != canon.Sum(raw) || e.Identity.Worker != nil || e.Identity.Variables["TZ"] != "UTC" {
+		t.Errorf("identity %+v of a command", e.Identity)
+	}
+	again, _ := s.Environment(t.Context(), task)
+	a, _, err := canon.Of(e)
+	b, _, _ := canon.Of(again)
+	if a != b || err != nil {
+		t.Errorf("digests %v and %v of one environment, %v", a, b, err)
+	}
+
+	dir := t.TempDir()
+	program := filepath.Join(dir, "p")
+	task.Binding.Command.Argv[0] = program
+	digest := func(content string) canon.Digest {
+		if err := os.WriteFile(program, []byte(content), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		e, err := s.Environment(t.Context(), task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Identity.Program.Digest
+	}
+	if digest("one") == digest("another") {
+		t.Error("an exchanged program has the digest of the old one")
+	}
+	if _, _, err := blobs.Put(t.Context(), bytes.NewReader(raw)); err != nil {
+		t.Fatal(err)
+	}
+	task.Binding.Command.Argv[0], task.Files = "./fit.py", map[string]canon.Digest{"fit.py": canon.Sum(raw)}
+	if e, err := s.Environment(t.Context(), task); err != nil || *e.Identity.Program != (executor.Program{Name: "./fit.py", Digest: canon.Sum(raw)}) {
+		t.Errorf("program %+v, %v", e.Identity.Program, err)
 	}
 }
