@@ -21,7 +21,7 @@ var mutations = []struct {
 	file      string // of workflows/
 	old, new  string // old occurs once in the file
 	history   string
-	at        string // the activity whose schedule is the event to be named, or "timer N", or "end"
+	at        string // the activity whose schedule is the event to be named, or "timer N", "child ID" or "end"
 	what      string // if it isn't at
 	field     string
 	rec, repl string // part of what was recorded and of what was replayed; what stands in Divergence where empty
@@ -150,6 +150,34 @@ var mutations = []struct {
 		name: "no continue-as-new", file: "study.go", history: "continued-1", at: "2.append#1", repl: "activity 3.plan#1",
 		old: "r.stepsHere > 0 {", new: "r.stepsHere < 0 {",
 	},
+	{
+		name: "more members at once", file: "ensemble.go", history: "ensembles/completed", at: "child ensemble-completed.m0001", repl: "activity m0003.1#1",
+		old: "max(in.Parallel, 1)", new: "max(in.Parallel+1, 1)",
+	},
+	{
+		name: "an argument of Enrol", file: "ensemble.go", history: "ensembles/gone-on", at: "m0001.2#1", field: "/started",
+		old: "MemberGo: m, Started: workflow.Now(ctx)}", new: "MemberGo: m}",
+	},
+	{
+		name: "a terminated member said to be cancelled", file: "ensemble.go", history: "ensembles/terminated-member", at: "conclude#1", field: "/members/0/status", rec: "terminated", repl: "cancelled",
+		old: "return record.Terminated, canon.Digest{}", new: "return record.Cancelled, canon.Digest{}",
+	},
+	{
+		name: "members begun after a cancel", file: "ensemble.go", history: "ensembles/stopped", at: "conclude#1",
+		old: "ctx.Err() != nil || e.begun > 0 &&", new: "e.begun > 0 &&",
+	},
+	{
+		name: "no conclusion of a stopped ensemble", file: "ensemble.go", history: "ensembles/stopped", at: "conclude#1", repl: "nothing",
+		old: "	ctx, _ = workflow.NewDisconnectedContext(ctx)\n", new: "",
+	},
+	{
+		name: "a failed member counted as completed", file: "ensemble.go", history: "ensembles/failed-member", at: "end", what: "result", field: "/completed", rec: "1", repl: "2",
+		old: "			result.Others++\n", new: "			result.Completed++\n",
+	},
+	{
+		name: "no continue-as-new of an ensemble", file: "ensemble.go", history: "ensembles/continued-1", at: "end", what: "activity conclude#1", rec: "the end of the workflow",
+		old: "len(rest) > 0 && ctx.Err() == nil", new: "len(rest) < 0 && ctx.Err() == nil",
+	},
 }
 
 // TestMutations builds the workflow code with each mutation, in one program, and has
@@ -168,7 +196,7 @@ func TestMutations(t *testing.T) {
 			if m.what != "" {
 				what = m.what
 			}
-			got := findings[m.name+" "+m.history]
+			got := findings[m.name+" "+historyFile(m.history)]
 			if got.Event != event || got.What != what || got.Field != m.field || !strings.Contains(got.Recorded, m.rec) || !strings.Contains(got.Replayed, m.repl) {
 				t.Errorf("got %+v, want event %d, %s, field %q, recorded %q, replayed %q", got, event, what, m.field, m.rec, m.repl)
 			}
@@ -180,11 +208,23 @@ func TestMutations(t *testing.T) {
 			}
 		})
 	}
-	for _, r := range recorded {
-		if got := findings[" "+r.name]; got != (finding{History: historyFile(r.name)}) {
-			t.Errorf("%s, without a mutation: %+v", r.name, got)
+	for _, file := range recordedFiles() {
+		if got := findings[" "+file]; got != (finding{History: file}) {
+			t.Errorf("%s, without a mutation: %+v", file, got)
 		}
 	}
+}
+
+// recordedFiles are the histories of studies and of ensembles.
+func recordedFiles() []string {
+	var files []string
+	for _, r := range recorded {
+		files = append(files, historyFile(r.name))
+	}
+	for _, e := range ensembles {
+		files = append(files, historyFile(filepath.Join("ensembles", e.name)))
+	}
+	return files
 }
 
 // partOf is the step and the call that an activity's ID tells of. A planner's turn is of no
@@ -219,11 +259,7 @@ func replayMutants(t *testing.T) map[string]finding {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the mutants: %v\n%s", err, out)
 	}
-	var files []string
-	for _, r := range recorded {
-		files = append(files, historyFile(r.name))
-	}
-	out, err := exec.CommandContext(t.Context(), program, files...).Output()
+	out, err := exec.CommandContext(t.Context(), program, recordedFiles()...).Output()
 	if err != nil {
 		t.Fatalf("replaying with the mutants: %v", err)
 	}
@@ -233,7 +269,7 @@ func replayMutants(t *testing.T) map[string]finding {
 		if err := d.Decode(&f); err != nil {
 			t.Fatal(err)
 		}
-		findings[f.Mutant+" "+strings.TrimSuffix(filepath.Base(f.History), ".json")] = f
+		findings[f.Mutant+" "+f.History] = f
 	}
 	return findings
 }
@@ -282,9 +318,9 @@ func overlay(t *testing.T) string {
 			add(fmt.Sprintf("m%d/%s", i, name), text)
 		}
 		fmt.Fprintf(&imports, "\tm%d \"rlam/test/mutants/m%d\"\n", i, i)
-		fmt.Fprintf(&entries, "\tstudies[%q] = m%d.Study\n", m.name, i)
+		fmt.Fprintf(&entries, "\tmutants[%q] = mutant{m%d.Study, m%d.Ensemble}\n", m.name, i, i)
 	}
-	add("studies.go", fmt.Sprintf("package main\n\nimport (\n%s)\n\nfunc init() {\n%s}\n", &imports, &entries))
+	add("copies.go", fmt.Sprintf("package main\n\nimport (\n%s)\n\nfunc init() {\n%s}\n", &imports, &entries))
 	raw, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
@@ -303,6 +339,9 @@ func placeOf(t *testing.T, h *historypb.History, at string) (int64, string) {
 	for _, e := range h.Events {
 		if id := e.GetActivityTaskScheduledEventAttributes().GetActivityId(); id == at {
 			return e.EventId, "activity " + id
+		}
+		if id := e.GetStartChildWorkflowExecutionInitiatedEventAttributes().GetWorkflowId(); "child "+id == at {
+			return e.EventId, at
 		}
 		if e.GetTimerStartedEventAttributes() != nil {
 			if timers++; fmt.Sprintf("timer %d", timers) == at {

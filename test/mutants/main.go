@@ -22,8 +22,13 @@ import (
 	"rlam/workflows"
 )
 
-// studies are the Study of each mutant. The code as it is has no name.
-var studies = map[string]any{"": workflows.Study}
+// mutant is the workflow code of a copy.
+type mutant struct {
+	study, ensemble any
+}
+
+// mutants are the copies by name. The code as it is has no name.
+var mutants = map[string]mutant{"": {workflows.Study, workflows.Ensemble}}
 
 // finding is a line of the output.
 type finding struct {
@@ -48,9 +53,10 @@ func main() {
 
 func run(files []string) error {
 	out := json.NewEncoder(os.Stdout)
-	for name, study := range studies {
+	for name, m := range mutants {
 		r := replay.Replayer{Register: func(reg worker.WorkflowRegistry) {
-			reg.RegisterWorkflowWithOptions(study, workflow.RegisterOptions{Name: workflows.StudyName})
+			reg.RegisterWorkflowWithOptions(m.study, workflow.RegisterOptions{Name: workflows.StudyName})
+			reg.RegisterWorkflowWithOptions(m.ensemble, workflow.RegisterOptions{Name: workflows.EnsembleName})
 		}}
 		for _, file := range files {
 			f, err := find(r, file)
