@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -65,7 +66,8 @@ func child(role, dir, name string) error {
 			return err
 		}
 		fmt.Println("locked")
-		select {}
+		_, err := io.Copy(io.Discard, os.Stdin) // a program in which nothing can go on ends by itself
+		return err
 	}
 	return nil
 }
