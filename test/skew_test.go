@@ -2,11 +2,13 @@ package test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -67,6 +69,91 @@ func TestSkew(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamageIsNoSkew: what reads like another version's, and isn't what the manifest or the
+// signature covers, was changed by somebody.
+func TestDamageIsNoSkew(t *testing.T) {
+	t.Parallel()
+	key := newSigner(t, attest.P256)
+	genuine := bundled(t, mgh09(t), key)
+	for _, c := range []struct {
+		name   string
+		change func(files map[string][]byte)
+		check  string
+		file   string
+	}{
+		{"the format of the bundle", func(files map[string][]byte) {
+			files["data/bundle.json"] = bytes.Replace(files["data/bundle.json"], []byte(bundle.Format), []byte("rlam.bundle.v3"), 1)
+		}, verify.Archive, "data/bundle.json"},
+		{"the type of the statement", func(files map[string][]byte) {
+			newerStatement(t, files)
+		}, verify.Signature, attest.EnvelopeFile},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			files := bagOf(t, genuine)
+			c.change(files)
+			verdict, checks := verified(t, zipped(t, files), key.Public())
+			if check := checks[c.check]; check.State != verify.Failed || len(check.Faults) == 0 || !strings.Contains(check.Faults[0].String(), c.file) {
+				t.Errorf("%s is %s, want a fault of %s: %+v", c.check, check.State, c.file, check)
+			}
+			if verdict.Result != verify.Refuted {
+				t.Errorf("the verdict: %+v", verdict)
+			}
+		})
+	}
+}
+
+// TestSkewOfTheStatement: a newer version's statement is called newer where its signature holds.
+func TestSkewOfTheStatement(t *testing.T) {
+	t.Parallel()
+	key := newSigner(t, attest.P256)
+	files := bagOf(t, bundled(t, mgh09(t), key))
+	signer, err := dsse.NewEnvelopeSigner(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := signer.SignPayload(t.Context(), attest.PayloadType, newerStatement(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files[attest.EnvelopeFile], err = canon.Marshal(e); err != nil {
+		t.Fatal(err)
+	}
+	if files[attest.SignatureFile], err = base64.StdEncoding.DecodeString(e.Signatures[0].Sig); err != nil {
+		t.Fatal(err)
+	}
+	for name, trusted := range map[string][]*attest.PublicKey{"trusted": {key.Public()}, "embedded": nil} {
+		verdict, checks := verified(t, zipped(t, files), trusted...)
+		if check := checks[verify.Signature]; check.State != verify.Skew || !strings.Contains(check.Says, "urn:rlam:attestation:run:2") {
+			t.Errorf("by a key that is %s: %+v", name, check)
+		}
+		if verdict.Result != verify.Unknown {
+			t.Errorf("by a key that is %s, the verdict: %+v", name, verdict)
+		}
+	}
+}
+
+// newerStatement gives the statement in a bundle's envelope the type of a newer version, and
+// its encoding for openssl. Who signed the old one hasn't signed it.
+func newerStatement(t *testing.T, files map[string][]byte) []byte {
+	t.Helper()
+	var e dsse.Envelope
+	if err := json.Unmarshal(files[attest.EnvelopeFile], &e); err != nil {
+		t.Fatal(err)
+	}
+	statement, err := base64.StdEncoding.DecodeString(e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement = bytes.Replace(statement, []byte(attest.PredicateType), []byte("urn:rlam:attestation:run:2"), 1)
+	e.Payload = base64.StdEncoding.EncodeToString(statement)
+	if files[attest.EnvelopeFile], err = canon.Marshal(e); err != nil {
+		t.Fatal(err)
+	}
+	files[attest.PAEFile] = dsse.PAE(attest.PayloadType, statement)
+	return statement
 }
 
 // renew changes a record, and gives it its new digest wherever the old one stands. What

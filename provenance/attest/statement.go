@@ -129,7 +129,9 @@ type Envelope struct {
 }
 
 // ReadEnvelope reads a signature file. It takes one spelling only, that of [Sign]:
-// what two readers could take for different things is refused. It checks no signature.
+// what two readers could take for different things is refused. It checks no signature. With
+// a [SkewError] it returns the envelope too, without its statement: whether it is of another
+// version or damaged is for its signature to say.
 func ReadEnvelope(b []byte) (*Envelope, error) {
 	e := &Envelope{}
 	if err := strict(b, &e.dsse); err != nil {
@@ -154,18 +156,18 @@ func ReadEnvelope(b []byte) (*Envelope, error) {
 	if err := json.Unmarshal(body, &kind); err != nil {
 		return nil, fmt.Errorf("reading a statement: %w", err)
 	}
+	e.PAE = dsse.PAE(PayloadType, body)
 	if kind.Type != StatementType || kind.PredicateType != PredicateType {
-		return nil, &SkewError{What: fmt.Sprintf("a statement of the type %q with the predicate %q", kind.Type, kind.PredicateType), Want: fmt.Sprintf("%q with %q", StatementType, PredicateType)}
+		return e, &SkewError{What: fmt.Sprintf("a statement of the type %q with the predicate %q", kind.Type, kind.PredicateType), Want: fmt.Sprintf("%q with %q", StatementType, PredicateType)}
 	}
 	if err := strict(body, &e.Statement); err != nil {
 		return nil, fmt.Errorf("reading a statement: %w", err)
 	}
-	e.PAE = dsse.PAE(PayloadType, body)
 	return e, nil
 }
 
 // SkewError says that something was written by another version, in a form that this one
-// doesn't know. That is no sign of tampering.
+// doesn't know. That is no sign of tampering where the signature over it holds.
 type SkewError struct{ What, Want string }
 
 func (e *SkewError) Error() string {

@@ -1,6 +1,8 @@
 package bundle
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +14,7 @@ import (
 
 // readIndex reads the index, and checks that it can be what it says. What it lists is taken
 // in one blob and one entry after the other; b.Index has the rest of it.
-func (b *Bundle) readIndex() error {
+func (b *Bundle) readIndex(ctx context.Context) error {
 	if _, _, there := b.files.size(payloadDir + IndexFile); !there {
 		return fmt.Errorf("it is no bundle of R-LAM: there is no %q", payloadDir+IndexFile)
 	}
@@ -23,7 +25,7 @@ func (b *Bundle) readIndex() error {
 		return nil
 	})
 	if err == nil && b.Index.Format != Format {
-		return &FormatError{b.Index.Format}
+		return b.formatError(ctx)
 	}
 	s := &kept{bundle: b}
 	if err == nil {
@@ -37,6 +39,25 @@ func (b *Bundle) readIndex() error {
 	}
 	b.Store = s
 	return nil
+}
+
+// formatError is why an index of another format isn't read: it was damaged, if the manifest
+// has another SHA-512 of it, and else it is of another version.
+func (b *Bundle) formatError(ctx context.Context) error {
+	size, _, _ := b.files.size(payloadDir + IndexFile)
+	for line := range b.manifest(manifestFile) {
+		if line.path != payloadDir+IndexFile {
+			continue
+		}
+		var damage error
+		err := b.compare(ctx, line, size, func(file, format string, args ...any) {
+			damage = fmt.Errorf("reading %q: %s", file, fmt.Sprintf(format, args...))
+		})
+		if err = cmp.Or(err, damage); err != nil {
+			return err
+		}
+	}
+	return &FormatError{b.Index.Format}
 }
 
 // indexMembers calls member at the value of each member of the index, and skips what that

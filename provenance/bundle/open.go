@@ -91,7 +91,7 @@ func open(ctx context.Context, name string, l Limits) (*Bundle, error) {
 		err = b.openArchive(name, l)
 	}
 	if err == nil {
-		err = errors.Join(b.readIndex(), context.Cause(ctx))
+		err = errors.Join(b.readIndex(ctx), context.Cause(ctx))
 	}
 	if err != nil {
 		return nil, errors.Join(err, b.Close())

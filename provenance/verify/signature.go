@@ -38,23 +38,24 @@ func (v *verification) signature() (Check, error) {
 	}
 	e, err := attest.ReadEnvelope(v.in.Signed[attest.EnvelopeFile])
 	var skew *attest.SkewError
-	if errors.As(err, &skew) {
-		return Check{Name: Signature, State: Skew, Says: skew.Error()}, nil
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, &skew) {
 		c.Says, c.Faults = "the signature can't be read", []Fault{{File: attest.EnvelopeFile, What: err.Error()}}
 		return c, nil
 	}
 	public, faults := v.signedBy(e)
-	faults = append(faults, v.signedBag(e)...)
-	if v.run != nil {
-		faults = append(faults, v.signedFacts(e.Statement.Predicate)...)
+	faults = append(faults, v.bareFiles(e)...)
+	if skew == nil {
+		faults = append(faults, v.signedStatement(e.Statement)...)
 	}
 	if len(faults) > 0 {
 		c.Says, c.Faults = "the signature doesn't hold for this bundle", faults
 		if v.stranger = v.stranger && len(faults) == 1; v.stranger {
 			c.Says = "the signature holds, but by a key that you don't trust"
 		}
+		return c, nil
+	}
+	if skew != nil {
+		c.State, c.Says = Skew, skew.Error()
 		return c, nil
 	}
 	c.State = Passed
@@ -94,18 +95,27 @@ func (v *verification) signedBy(e *attest.Envelope) (*attest.PublicKey, []Fault)
 	return embedded, nil
 }
 
-// signedBag checks that the statement is about this tag manifest, and that the bare files
-// for openssl say the same as the envelope.
-func (v *verification) signedBag(e *attest.Envelope) []Fault {
+// bareFiles checks that the files for openssl say the same as the envelope.
+func (v *verification) bareFiles(e *attest.Envelope) []Fault {
 	var faults []Fault
-	if err := e.Statement.Covers(v.in.TagManifest); err != nil {
-		faults = append(faults, Fault{File: attest.Subject, What: err.Error()})
-	}
 	if !bytes.Equal(e.PAE, v.in.Signed[attest.PAEFile]) {
 		faults = append(faults, Fault{File: attest.PAEFile, What: "it isn't what the envelope's signature is over"})
 	}
 	if !bytes.Equal(e.First(), v.in.Signed[attest.SignatureFile]) {
 		faults = append(faults, Fault{File: attest.SignatureFile, What: "it isn't the envelope's signature"})
+	}
+	return faults
+}
+
+// signedStatement checks that a statement is about this tag manifest, and that what it says
+// of the run is what the bundle holds.
+func (v *verification) signedStatement(s attest.Statement) []Fault {
+	var faults []Fault
+	if err := s.Covers(v.in.TagManifest); err != nil {
+		faults = append(faults, Fault{File: attest.Subject, What: err.Error()})
+	}
+	if v.run != nil {
+		faults = append(faults, v.signedFacts(s.Predicate)...)
 	}
 	return faults
 }
