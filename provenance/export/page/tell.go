@@ -99,12 +99,10 @@ func (b *builder) judged(ctx context.Context, n *graph.Node) error {
 	if !ok {
 		return nil
 	}
-	facts := b.proposals[b.things[i].Step].facts[n.ID]
-	for _, d := range []canon.Digest{n.Digest, facts} {
-		if err := b.reader.read(ctx, d, value, "", "", 0); err != nil {
-			return err
-		}
+	if err := b.reader.read(ctx, n.Digest, value, "", "", 0); err != nil {
+		return err
 	}
+	facts := b.proposals[b.things[i].Step].facts[n.ID] // on record as a digest alone
 	b.things[i].Verdicts = append(b.things[i].Verdicts, verdict{
 		Gate: visible(n.Name), Version: n.Version, Decision: n.Status, Rule: visible(n.Rule), Again: strings.Contains(rest, "/judged"), Reason: n.Digest, Facts: facts,
 	})

@@ -35,9 +35,6 @@ function dependentsOf(i) {
 // digestsOf are the contents that are shown with a thing.
 function digestsOf(t) {
   const all = (t.parts || []).map((p) => p.digest);
-  for (const v of t.verdicts || []) {
-    if (v.reason) all.push(v.reason);
-    if (v.facts) all.push(v.facts);
-  }
+  for (const v of t.verdicts || []) if (v.reason) all.push(v.reason);
   return all;
 }

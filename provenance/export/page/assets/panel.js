@@ -130,8 +130,7 @@ function verdictSection(t) {
   for (const v of t.verdicts) {
     const reason = v.reason ? contents[v.reason] : null;
     const told = reason && reason.parts ? reason.parts.map((p) => p.text).join("\n") : reason ? reason.state : "";
-    const facts = v.facts && contents[v.facts] ? el("details", { class: "message" }, el("summary", {}, "facts it judged")) : null;
-    if (facts) facts.addEventListener("toggle", () => { if (facts.open && facts.children.length === 1) facts.append(...contentBody(contents[v.facts])); });
+    const facts = v.facts ? el("details", { class: "message" }, el("summary", {}, "digest of the facts"), digestButton(v.facts)) : null;
     body.append(el("tr", {},
       el("td", {}, mark(v.decision), v.gate, v.version ? el("span", { class: "dim" }, " v" + v.version) : null),
       el("td", {}, plain(v.decision) + (v.again ? ", when its sources had run" : "") + (v.rule ? ": " + v.rule : ""), told ? el("div", {}, told) : null, facts)));
