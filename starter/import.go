@@ -28,8 +28,8 @@ that came of unpacking one.
 Nothing is executed. Every file is checked against the bundle's manifests before
 anything is taken in; whether its signature is by somebody you trust, verify tells.
 What a bundle says about how its actions are carried out is not trusted: no program
-that it names runs, unless fork is told so with --trust, or is given actions of
-your own.
+that it names runs, unless fork or reproduce is told so with --trust, or reproduce
+is given actions of your own.
 
 To import a bundle again changes nothing.`,
 		Example: "  starter import run.zip\n  starter show @last",

@@ -77,7 +77,28 @@ func gather(ctx context.Context, run *export.Run) (*gathering, error) {
 	if err := g.listJournal(); err != nil {
 		return nil, err
 	}
-	return g, g.all()
+	if err := g.all(); err != nil {
+		return nil, err
+	}
+	return g, g.offered()
+}
+
+// toolsKeeper is a store that knows which tools were offered in requests that it hasn't
+// got: a bundle, or a store into which one was imported.
+type toolsKeeper interface{ tools() []canon.Digest }
+
+// offered takes in the tools that only withheld requests name.
+func (g *gathering) offered() error {
+	if k, is := g.store.(toolsKeeper); is {
+		for _, d := range k.tools() {
+			g.offer(d)
+		}
+	}
+	return context.Cause(g.ctx)
+}
+
+func (g *gathering) offer(tools canon.Digest) {
+	g.add(Blob{Digest: tools, Role: RoleTools, Path: toolsDir + tools.Hex() + ".json", MediaType: "application/json"})
 }
 
 func newGathering(ctx context.Context, run *export.Run) *gathering {
@@ -269,7 +290,7 @@ func (g *gathering) prompt(d canon.Digest, step string) {
 		if record.OpenContent(g.ctx, g.store, d, &kept) != nil {
 			return
 		}
-		g.add(Blob{Digest: kept.Tools, Role: RoleTools, Path: toolsDir + kept.Tools.Hex() + ".json", MediaType: "application/json"})
+		g.offer(kept.Tools)
 		d = kept.Parent
 	}
 }

@@ -26,6 +26,8 @@ type Mark struct {
 	Absent    []Absent     `json:"absent"`      // what the bundle hadn't got
 	// Redacted are blobs with what is left of contents that the bundle withholds in part.
 	Redacted []canon.Digest `json:"redacted,omitempty"`
+	// Tools are those that requests offered: of withheld ones nothing else tells them.
+	Tools []canon.Digest `json:"tools,omitempty"`
 }
 
 const markFormat = "rlam.imported.v1"
@@ -89,7 +91,7 @@ func ReadMark(ctx context.Context, s store.Store, run canon.Digest) (*Mark, erro
 
 // Recalling is a store that says of what an imported run lacks why that is so.
 func (m *Mark) Recalling(s store.Store) store.Store {
-	r := &recalling{Store: s, absent: map[canon.Digest]Absent{}, copies: m.Redacted}
+	r := &recalling{Store: s, absent: map[canon.Digest]Absent{}, copies: m.Redacted, offered: m.Tools}
 	for _, a := range m.Absent {
 		r.absent[a.Digest] = a
 	}
@@ -98,9 +100,12 @@ func (m *Mark) Recalling(s store.Store) store.Store {
 
 type recalling struct {
 	store.Store
-	absent map[canon.Digest]Absent
-	copies []canon.Digest // see [Mark].Redacted
+	absent  map[canon.Digest]Absent
+	copies  []canon.Digest // see [Mark].Redacted
+	offered []canon.Digest // see [Mark].Tools
 }
+
+func (r *recalling) tools() []canon.Digest { return r.offered }
 
 func (r *recalling) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
 	f, err := r.Store.Get(ctx, d)
@@ -186,8 +191,17 @@ func (im *importing) check() (*Mark, error) {
 	x := &im.bundle.Index
 	return &Mark{
 		Format: markFormat, Run: x.Run.Record, Namespace: x.Run.Namespace, Manifest: hex.EncodeToString(sum[:]),
-		Signed: len(signed) > 0, Absent: x.Absent,
+		Signed: len(signed) > 0, Absent: x.Absent, Tools: im.tools(),
 	}, nil
+}
+
+// tools are those that requests of the bundle offered, where some of what names them may
+// not be here.
+func (im *importing) tools() []canon.Digest {
+	if k, is := im.bundle.Store.(toolsKeeper); is && len(im.bundle.Index.Absent) > 0 {
+		return k.tools()
+	}
+	return nil
 }
 
 // batchBytes is about how many bytes are committed together.

@@ -99,6 +99,17 @@ func (k *kept) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
 // smallBlob is up to how many bytes a blob is verified before it is opened.
 const smallBlob = 1 << 20
 
+// tools are those that the bundle has, whether its requests are there or not.
+func (k *kept) tools() []canon.Digest {
+	var all []canon.Digest
+	for b := range k.bundle.Blobs() {
+		if b.Role == RoleTools {
+			all = append(all, b.Digest)
+		}
+	}
+	return all
+}
+
 func (k *kept) missing(d canon.Digest) error {
 	if a := k.absent[d]; a != nil {
 		return &AbsentError{*a}

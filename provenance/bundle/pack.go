@@ -17,15 +17,16 @@ import (
 	"rlam/provenance/history"
 )
 
-// narrowed is a store without what is withheld.
+// narrowed is a store without what isn't taken along, so that what is made of the run tells
+// no more of it than the bundle has.
 type narrowed struct {
 	store.Store
 	with *withholding
 }
 
 func (n *narrowed) Get(ctx context.Context, d canon.Digest) (io.ReadCloser, error) {
-	if n.with.withheld(d) {
-		return nil, &AbsentError{n.with.items[d].absent()}
+	if it := n.with.items[d]; it != nil && it.why != "" {
+		return nil, &AbsentError{it.absent()}
 	}
 	return n.Store.Get(ctx, d)
 }

@@ -151,14 +151,14 @@ func (p *packing) plan(run *export.Run) error {
 	return p.tags()
 }
 
-// retell makes the run as it is told in the bundle: without what is withheld.
+// retell makes the run as it is told in the bundle: without what isn't taken along.
 func (p *packing) retell(run *export.Run) error {
-	p.run = run
+	told := *run
+	told.Store = &narrowed{Store: run.Store, with: p.with}
+	p.run = &told
 	if !p.with.any() {
 		return nil
 	}
-	told := *run
-	told.Store = &narrowed{Store: run.Store, with: p.with}
 	told.Histories = slices.Clone(run.Histories)
 	for i, h := range told.Histories {
 		b, err := h.Bytes()
@@ -175,7 +175,6 @@ func (p *packing) retell(run *export.Run) error {
 	}
 	var err error
 	told.Trace, err = p.o.Retell(p.ctx, &told)
-	p.run = &told
 	return err
 }
 
