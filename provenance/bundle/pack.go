@@ -152,10 +152,11 @@ func (p *packing) histories() error {
 
 // entries adds the journal of the run, each entry a file.
 func (p *packing) entries() error {
+	whole := !p.with.any() // looks at every item: asked once, not for each entry
 	for _, key := range sortedKeys(p.with.entries) {
 		open := func() (io.ReadCloser, error) {
 			b, err := p.run.Store.Entry(p.ctx, key)
-			if err == nil && p.with.any() {
+			if err == nil && !whole {
 				b = p.previewless(b)
 			}
 			return io.NopCloser(bytes.NewReader(b)), err
