@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 
 	"rlam/activities/planner"
+	"rlam/internal/canon"
 	"rlam/internal/record"
 	"rlam/schemas"
 	"rlam/starter/follow"
@@ -128,6 +129,10 @@ func (p *textPrinter) step(m stepMessage) {
 		p.prompt(m.Prompt)
 	}
 	p.answer(m.Answer, m.Reason)
+	for _, l := range m.Absent {
+		p.heading(strings.ToUpper(l.What[:1]) + l.What[1:])
+		p.lack(l.Why, l.Digest)
+	}
 	for _, c := range m.Calls {
 		p.stepCall(c)
 		for _, a := range m.Attempts {
@@ -187,12 +192,19 @@ func messageText(m planner.Message) string {
 	return strings.Join(parts, "\n")
 }
 
+// lack says that a content can't be shown, and by which name it is known.
+func (p *textPrinter) lack(why string, d canon.Digest) {
+	p.block(callColumn, why+", and known by its digest alone: "+d.String(), p.dim)
+}
+
 func (p *textPrinter) answer(a *planner.Answer, reason string) {
-	finish := ""
-	if a.FinishReason != "" {
-		finish = " (" + a.FinishReason + ")"
+	if a == nil {
+		a = &planner.Answer{}
+	} else if a.FinishReason != "" {
+		p.heading("Answer (" + a.FinishReason + ")")
+	} else {
+		p.heading("Answer")
 	}
-	p.heading("Answer" + finish)
 	for _, text := range []string{a.Text, a.Refusal, a.Problem, reason} {
 		if text != "" {
 			p.block(callColumn, text, unstyled)
@@ -246,8 +258,13 @@ func whole(pointer string) string {
 }
 
 func (p *textPrinter) data(v follow.Value) {
+	if v.Absent != "" {
+		p.lack(v.Absent, v.Digest)
+	}
 	if len(v.Value) == 0 {
-		p.block(callColumn, v.Preview, unstyled)
+		if v.Preview != "" {
+			p.block(callColumn, v.Preview, unstyled)
+		}
 		return
 	}
 	for line := range strings.SplitSeq(indent(v.Value), "\n") {

@@ -12,6 +12,7 @@ import (
 	"rlam/internal/journal"
 	"rlam/internal/record"
 	"rlam/internal/store"
+	"rlam/provenance/export"
 	"rlam/schemas"
 	"rlam/workflows"
 )
@@ -38,9 +39,31 @@ func (c Contents) Value(ctx context.Context, ref record.Ref) Value {
 		return Value{Preview: ref.Preview}
 	}
 	if err := c.open(ctx, ref.Digest, &v.Value); err != nil {
-		v.Preview = ref.Preview
+		v.Preview, v.Absent = ref.Preview, absent(err)
 	}
 	return v
+}
+
+// Lack is a content that could not be read.
+type Lack struct {
+	What   string       `json:"what"` // prompt, answer
+	Digest canon.Digest `json:"digest"`
+	// Why is "withheld" of what a bundle leaves out on purpose, "missing" of what the store
+	// hasn't got, else what the reading came upon.
+	Why string `json:"why"`
+}
+
+// absent is the reason why a content could not be read; "" where there is no store.
+func absent(err error) string {
+	switch {
+	case errors.Is(err, errNoStore):
+		return ""
+	case errors.Is(err, export.ErrWithheld):
+		return string(export.Withheld)
+	case errors.Is(err, store.ErrNotFound):
+		return string(export.Missing)
+	}
+	return err.Error()
 }
 
 // text reads a reference to a text.

@@ -21,6 +21,7 @@ type Value struct {
 	Digest  canon.Digest    `json:"digest,omitzero"`
 	Value   json.RawMessage `json:"value,omitempty"`
 	Preview string          `json:"preview,omitempty"` // only where Value could not be read
+	Absent  string          `json:"absent,omitempty"`  // why it could not, of a store: see [Lack]
 }
 
 // IsZero says whether there is no content at all.

@@ -23,6 +23,7 @@ type Step struct {
 	Outcome  string          `json:"outcome"`
 	Prompt   *Prompt         `json:"prompt,omitempty"` // none where a plan is the planner
 	Answer   *planner.Answer `json:"answer,omitempty"`
+	Absent   []Lack          `json:"absent,omitempty"` // of these two, what can't be read
 	Reason   string          `json:"reason,omitempty"`
 	Calls    []StepCall      `json:"calls"`
 	Result   *StepResult     `json:"result,omitempty"`
@@ -139,22 +140,16 @@ func (c Contents) Step(ctx context.Context, run, head canon.Digest, n int) (*Ste
 }
 
 func (c Contents) proposed(ctx context.Context, d canon.Digest, p *record.Proposal) (*Step, error) {
-	s := &Step{Index: p.Index, Proposal: d, Model: p.Model, Usage: p.Usage, Outcome: p.Outcome, Recorded: p.Recorded, Answer: &planner.Answer{}}
-	if err := c.open(ctx, p.Answer, s.Answer); err != nil {
+	s := &Step{Index: p.Index, Proposal: d, Model: p.Model, Usage: p.Usage, Outcome: p.Outcome, Recorded: p.Recorded}
+	if err := c.asked(ctx, s, p); err != nil {
 		return nil, err
 	}
 	if !p.Reason.IsZero() {
 		s.Reason = c.text(ctx, record.Ref{Digest: p.Reason})
 	}
-	if !p.Request.IsZero() {
-		var err error
-		if s.Prompt, err = c.prompt(ctx, p.Request); err != nil {
-			return nil, err
-		}
-	}
 	for i, call := range p.Calls {
 		sc := c.stepCall(ctx, call)
-		if i < len(s.Answer.Calls) {
+		if s.Answer != nil && i < len(s.Answer.Calls) {
 			sc.Why = s.Answer.Calls[i].Why
 		}
 		s.Calls = append(s.Calls, sc)
@@ -166,6 +161,25 @@ func (c Contents) proposed(ctx context.Context, d canon.Digest, p *record.Propos
 		s.Last = c.text(ctx, record.Ref{Digest: p.Last.Reason})
 	}
 	return s, nil
+}
+
+// asked adds what the planner was sent and answered, or why it can't be read: the rest of
+// the step is worth seeing all the same.
+func (c Contents) asked(ctx context.Context, s *Step, p *record.Proposal) error {
+	if !p.Request.IsZero() {
+		prompt, err := c.prompt(ctx, p.Request)
+		if err != nil {
+			s.Absent = append(s.Absent, Lack{"prompt", p.Request, absent(err)})
+		}
+		s.Prompt = prompt
+	}
+	var answer planner.Answer
+	if err := c.open(ctx, p.Answer, &answer); err != nil {
+		s.Absent = append(s.Absent, Lack{"answer", p.Answer, absent(err)})
+	} else {
+		s.Answer = &answer
+	}
+	return context.Cause(ctx)
 }
 
 func (c Contents) stepCall(ctx context.Context, call record.Call) StepCall {
