@@ -101,7 +101,7 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 
 // audit writes what an audit found.
 func (p *textPrinter) audit(m auditMessage) {
-	p.printf("%s  %s, %d nodes and %d edges\n", m.Run, m.Status, m.Nodes, m.Edges)
+	p.printf("%s  %s, %s and %s\n", m.Run, m.Status, count(m.Nodes, "node"), count(m.Edges, "edge"))
 	for _, f := range m.Findings {
 		p.block(p.bad.Render("✗")+" ", f.String(), unstyled)
 	}
@@ -126,10 +126,20 @@ func (p *textPrinter) audit(m auditMessage) {
 		{"trace completeness", m.Metrics.Completeness},
 		{"failure visibility", m.Metrics.Visibility},
 	} {
-		p.block(fmt.Sprintf("%-24s %.3f  ", row.name, row.metric.Score()), fmt.Sprintf("%d of %d %s", row.metric.Good, row.metric.Total, row.metric.Counted), unstyled)
+		p.block(fmt.Sprintf("%-24s %s  ", row.name, share(row.metric)), fmt.Sprintf("%s of %s %s", thousands(row.metric.Good), thousands(row.metric.Total), row.metric.Counted), unstyled)
 		for _, missing := range row.metric.Missing {
 			p.block("  "+p.bad.Render("✗")+" ", missing, unstyled)
 		}
 	}
-	p.printf("%s\n", p.dim.Render(fmt.Sprintf("%d findings, %d notes", len(m.Findings), len(m.Notes))))
+	p.printf("%s\n", p.dim.Render(count(len(m.Findings), "finding")+", "+count(len(m.Notes), "note")))
+}
+
+// share spells a metric's score in thousandths, cut and not rounded: what lacks one of ten
+// thousand isn't 1.000.
+func share(m provenance.Metric) string {
+	if m.Total == 0 {
+		return "1.000"
+	}
+	thousandths := 1000 * m.Good / m.Total
+	return fmt.Sprintf("%d.%03d", thousandths/1000, thousandths%1000)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/charmbracelet/lipgloss"
 
+	"rlam/provenance"
 	"rlam/starter/follow"
 )
 
@@ -125,6 +126,21 @@ func TestParseSettings(t *testing.T) {
 	for _, bad := range []string{"limits", "=3"} {
 		if _, err := parseSettings([]string{bad}); err == nil {
 			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// TestShare: a metric that lacks anything is never spelled as a whole one.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		good, total int
+		want        string
+	}{
+		{0, 0, "1.000"}, {0, 3, "0.000"}, {24, 25, "0.960"}, {2, 3, "0.666"}, {7, 7, "1.000"}, {9_999, 10_000, "0.999"},
+	} {
+		if got := share(provenance.Metric{Good: c.good, Total: c.total}); got != c.want {
+			t.Errorf("%d of %d is spelled %q, want %q", c.good, c.total, got, c.want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/internal/store"
 	"rlam/provenance/attest"
 	"rlam/provenance/bundle"
@@ -31,7 +32,7 @@ func Open(ctx context.Context, path string, l bundle.Limits) (*bundle.Bundle, Ch
 	var gone *fs.PathError
 	switch {
 	case err == nil:
-		c := Check{Name: Archive, State: Passed, Says: fmt.Sprintf("%d files can be unpacked safely", b.Count())}
+		c := Check{Name: Archive, State: Passed, Says: quantity.Of(b.Count(), "file") + " can be unpacked safely"}
 		at, err := b.Layout(ctx)
 		if err != nil {
 			return nil, Check{}, errors.Join(err, b.Close())

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/internal/store"
 )
 
@@ -27,7 +28,8 @@ func (v *verification) contents() (Check, error) {
 	if err != nil {
 		return Check{}, err
 	}
-	var bytes, blobs int64
+	var bytes int64
+	blobs := 0
 	for b := range v.in.Blobs.All() {
 		blobs++
 		n, err := v.drain(b.Digest)
@@ -49,7 +51,7 @@ func (v *verification) contents() (Check, error) {
 		}
 	}
 	return outcome(Contents, faults,
-		fmt.Sprintf("%d artifacts, contents and records, %d bytes, have the SHA-256 that they are named by", blobs, bytes),
+		fmt.Sprintf("%s artifacts, contents and records, %s bytes, have the SHA-256 that they are named by", quantity.Thousands(blobs), quantity.Thousands(int(bytes))),
 		"what the records name is not what is here"), nil
 }
 

@@ -20,7 +20,7 @@ func (v *verification) gates() (Check, error) {
 	}
 	t := v.run.Trace
 	differences, err := v.in.Judge(v.ctx, v.in.Store, t.Record, t.Head)
-	c := Check{Name: Gates, State: Passed, Says: fmt.Sprintf("%d verdicts are what today's gates say on the facts of then", v.verdicts)}
+	c := Check{Name: Gates, State: Passed, Says: quantity.Thousands(v.verdicts) + " verdicts are what today's gates say on the facts of then"}
 	for _, d := range differences {
 		if d.Kind == schemas.Contradicted {
 			c.Faults = append(c.Faults, Fault{Record: v.proposing(d.Call), Field: verdictOf(d), What: d.String()})
@@ -45,7 +45,7 @@ func (v *verification) gates() (Check, error) {
 		c.State, c.Says = Failed, "the gates can't be asked about what is on record"
 		c.Faults = []Fault{{What: err.Error()}}
 	case len(c.Notes) > 0:
-		c.Says = fmt.Sprintf("%d of %s judged differently now, by rules that changed since", len(c.Notes), quantity.Of(v.verdicts, "verdict"))
+		c.Says = fmt.Sprintf("%s of %s judged differently now, by rules that changed since", quantity.Thousands(len(c.Notes)), quantity.Of(v.verdicts, "verdict"))
 	}
 	return c, nil
 }
@@ -107,7 +107,7 @@ func (v *verification) replay() (Check, error) {
 		}
 	}
 	return outcome(Replay, c.Faults,
-		fmt.Sprintf("given what happened, the workflow's code decides as recorded: %d decisions, their inputs, timers and the result", v.replayed.Total),
+		fmt.Sprintf("given what happened, the workflow's code decides as recorded: %s, their inputs, timers and the result", quantity.Of(v.replayed.Total, "decision")),
 		"the workflow's code, given what happened, decides otherwise"), nil
 }
 

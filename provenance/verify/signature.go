@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"rlam/internal/canon"
+	"rlam/internal/quantity"
 	"rlam/provenance/attest"
 )
 
@@ -18,7 +19,7 @@ func (v *verification) bag() (Check, error) {
 		return Check{}, err
 	}
 	return outcome(Bag, faults,
-		fmt.Sprintf("%d files have the SHA-512 that the manifests list, and no other is there", files),
+		quantity.Of(files, "file")+" have the SHA-512 that the manifests list, and no other is there",
 		"files are not those that the manifests list"), nil
 }
 

@@ -121,7 +121,7 @@ func (v *verification) trace() (Check, error) {
 		events += r.Events
 	}
 	notes := c.Notes
-	c = outcome(Trace, c.Faults, fmt.Sprintf("%d events of history, the records and the journal tell of the same %s", events, quantity.Of(t.Executed(), "execution")), bad)
+	c = outcome(Trace, c.Faults, fmt.Sprintf("%s of history, the records and the journal tell of the same %s", quantity.Of(int(events), "event"), quantity.Of(t.Executed(), "execution")), bad)
 	c.Notes = notes
 	if c.State == Passed && unknown > 0 {
 		c.State, c.Says = Skew, fmt.Sprintf("a newer server wrote %s of types that this version doesn't know; all else fits", quantity.Of(unknown, "event"))
@@ -220,8 +220,9 @@ func (v *verification) completeness() (Check, error) {
 	if err != nil {
 		return Check{}, fmt.Errorf("counting what is on record: %w", err)
 	}
-	c := Check{Name: Completeness, State: Passed, Says: fmt.Sprintf("on record: %d of %s; told in full: %d of %s; had again: %d of %d decisions and outputs",
-		m.Completeness.Good, quantity.Of(m.Completeness.Total, "execution"), m.Visibility.Good, quantity.Of(m.Visibility.Total, "failure"), m.Reproducibility.Good, m.Reproducibility.Total)}
+	c := Check{Name: Completeness, State: Passed, Says: fmt.Sprintf("on record: %s of %s; told in full: %s of %s; had again: %s of %s decisions and outputs",
+		quantity.Thousands(m.Completeness.Good), quantity.Of(m.Completeness.Total, "execution"), quantity.Thousands(m.Visibility.Good), quantity.Of(m.Visibility.Total, "failure"),
+		quantity.Thousands(m.Reproducibility.Good), quantity.Thousands(m.Reproducibility.Total))}
 	c.Notes = slices.Concat(m.Completeness.Missing, m.Visibility.Missing, m.Reproducibility.Missing)
 	return c, nil
 }
