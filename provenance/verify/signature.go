@@ -34,6 +34,7 @@ func (v *verification) signature() (Check, error) {
 			c.Faults = nil
 			return c, nil
 		}
+		v.unsigned = true
 		c.Faults = []Fault{{File: attest.EnvelopeFile, What: "there is no signature"}}
 		return c, nil
 	}

@@ -233,6 +233,7 @@ type verification struct {
 	verdict Verdict
 
 	stranger bool // the bundle is signed as it should be, and by none of those that the caller trusts
+	unsigned bool // it has no signature, and the caller asks for one
 }
 
 // weigh takes a check into the verdict.
@@ -273,6 +274,11 @@ func (v *verification) conclude() {
 	switch {
 	case d.Result == Refuted && v.stranger && v.failed == 1:
 		d.Says = "None of the keys that you trust signed this. Nothing in it contradicts anything else."
+	case d.Result == Refuted && v.unsigned && v.failed == 1:
+		d.Says = "It is not signed, so nobody vouches for it. Nothing in it contradicts anything else."
+		if len(v.in.Trusted) == 0 {
+			d.Says += " To check a bundle that has no signature, say --unsigned."
+		}
 	case d.Result == Refuted:
 		d.Says = "This is not what was recorded, or not all of it."
 	case v.skew:
