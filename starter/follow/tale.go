@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"rlam/internal/canon"
 	"rlam/internal/record"
+	"rlam/provenance/export"
 	"rlam/worker/host"
 	"rlam/workflows"
 )
@@ -24,9 +26,10 @@ type tale struct {
 	payloads converter.DataConverter
 	emit     func(Event)
 
-	silent  bool            // while retelling what a reset kept and was told before
-	told    map[string]bool // resets, by the Temporal run that each began
-	noticed bool            // that the store can't be read
+	silent   bool            // while retelling what a reset kept and was told before
+	told     map[string]bool // resets, by the Temporal run that each began
+	noticed  bool            // that the store can't be read
+	withheld bool            // it was said that something is withheld
 
 	runID   string
 	runs    []string // begun so far
@@ -92,13 +95,19 @@ func (t *tale) summary(e *historypb.HistoryEvent) string {
 	return ""
 }
 
-// unreadable says once that contents can't be read, and why.
+// unreadable says once that contents can't be read, and why; and once that some are withheld.
 func (t *tale) unreadable(err error) {
-	if err == nil || t.noticed {
-		return
+	switch {
+	case err == nil:
+	case errors.Is(err, export.ErrWithheld):
+		if !t.withheld {
+			t.tell(Notice{Text: "some of what the planner said is withheld: the bundle leaves it out on purpose"})
+		}
+		t.withheld = true
+	case !t.noticed:
+		t.tell(Notice{Text: "showing only what the history holds: " + err.Error()})
+		t.noticed = true
 	}
-	t.noticed = true
-	t.tell(Notice{Text: "showing only what the history holds: " + err.Error()})
 }
 
 // add takes in one event of the history.
