@@ -59,13 +59,14 @@ func TestVerifyFlat(t *testing.T) {
 	l.Host.Stop()
 	audited(t, run)
 	run = nil
-	peaks := make([]uint64, len(files))
-	for i, name := range files {
-		verifyBundle(t, name) // what is read once for all
-		peaks[i] = min(peakHeap(t, func() { verifyBundle(t, name) }), peakHeap(t, func() { verifyBundle(t, name) }))
+	peak := func(name string) float64 { return float64(peakHeap(t, func() { verifyBundle(t, name) })) }
+	peak(files[1]) // what is read once for all
+	grown := make([]float64, 5)
+	for i := range grown {
+		grown[i] = (peak(files[1]) - peak(files[0])) / (long - short)
 	}
-	if grown := (float64(peaks[1]) - float64(peaks[0])) / (long - short); grown > most {
-		t.Errorf("from %d to %d steps the heap's peak goes from %d to %d bytes: %.0f more a step, want at most %d", short, long, peaks[0], peaks[1], grown, most)
+	if median := slices.Sorted(slices.Values(grown))[len(grown)/2]; median > most {
+		t.Errorf("from %d to %d steps the heap's peak grows by %.0f bytes a step, the median of %.0f: want at most %d", short, long, median, grown, most)
 	}
 }
 
