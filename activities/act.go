@@ -50,7 +50,7 @@ func (a *Activities) Act(ctx context.Context, in workflows.ActInput) (workflows.
 	}
 	w.progress = told.tell
 	w.cancelled = func() bool { return cancelRequested(ctx) }
-	if w.bound = a.choose(w.all); w.bound == nil {
+	if w.bound = a.cfg.Executors.Choose(w.all); w.bound == nil {
 		return workflows.ActResult{}, failed(workflows.TypeNoBinding, fmt.Sprintf("this worker has nothing that carries out %s", w.call.Action), workflows.Failure{})
 	}
 	if err := a.isolated(ctx, w); err != nil {

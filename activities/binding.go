@@ -4,27 +4,7 @@ import (
 	"fmt"
 
 	"rlam/internal/canon"
-	"rlam/schemas"
 )
-
-// choose is the action with the first of its bindings that this worker can carry out;
-// nil if there is none. An action with one binding is taken without looking for its
-// program: that it is missing is a failure which the planner hears of, where a list says
-// that other workers may have it.
-func (a *Activities) choose(b *schemas.Bound) *schemas.Bound {
-	if len(b.Others) == 0 {
-		if a.cfg.Executors.Has(b.Pinned.Binding) {
-			return b
-		}
-		return nil
-	}
-	for _, one := range b.Bindings() {
-		if a.cfg.Executors.Finds(one.Pinned) {
-			return b.By(one)
-		}
-	}
-	return nil
-}
 
 // chosen is the binding's digest as it is recorded: where there was a choice.
 func (w *work) chosen() canon.Digest {

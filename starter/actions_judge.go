@@ -257,11 +257,17 @@ func pinnedAction(ctx context.Context, s store.Store, run canon.Digest, id strin
 		if err != nil {
 			return nil, nil, err
 		}
-		binding, err := store.Read(ctx, s, pin.Binding, record.MaxContent)
-		if err != nil {
-			return nil, nil, err
+		all := pin.Bindings
+		if len(all) == 0 {
+			all = []canon.Digest{pin.Binding}
 		}
-		b, err := schemas.ReadBound(spec, binding)
+		bindings := make([][]byte, len(all))
+		for i, d := range all {
+			if bindings[i], err = store.Read(ctx, s, d, record.MaxContent); err != nil {
+				return nil, nil, err
+			}
+		}
+		b, err := schemas.ReadBound(spec, bindings[0], bindings[1:]...)
 		return &study.Study, b, err
 	}
 	return nil, nil, fmt.Errorf("the run pins no action %q", id)

@@ -18,6 +18,7 @@ import (
 	"rlam/schemas"
 	"rlam/starter/follow"
 	"rlam/worker/host"
+	"rlam/workflows"
 )
 
 func newAncestryCommand(a *app) *cobra.Command {
@@ -195,13 +196,31 @@ func (r *relation) stands(ctx context.Context, s store.Store, t *provenance.Trac
 		})
 	}
 	for _, one := range t.Line {
-		for _, k := range one.Activities {
-			r.Steps = max(r.Steps, k.Study.Step)
-		}
+		r.Steps = max(r.Steps, planned(one.Activities))
 	}
 	var seal record.Seal
-	if record.Load(ctx, s, t.Head, &seal) == nil && !seal.Result.IsZero() {
+	if record.Load(ctx, s, t.Head, &seal) != nil {
+		return
+	}
+	r.Steps = seal.Counters.Steps
+	if !seal.Result.IsZero() {
 		// One that was withheld is left out.
 		_ = record.OpenContent(ctx, s, seal.Result, &r.Result)
 	}
+}
+
+// planned is the number of the newest step that a planner's turn was completed for; of a
+// turn that wasn't, the step before it counts.
+func planned(activities []*history.Activity) int {
+	steps := 0
+	for _, k := range activities {
+		switch {
+		case k.Type != workflows.PlanName:
+		case k.State == history.Completed:
+			steps = max(steps, k.Study.Step)
+		default:
+			steps = max(steps, k.Study.Step-1)
+		}
+	}
+	return steps
 }

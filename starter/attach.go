@@ -140,6 +140,9 @@ func (a *app) next(end *follow.End) []string {
 		return []string{p + " resume " + end.Run, p + " cancel " + end.Run}
 	}
 	next := []string{fmt.Sprintf("%s show %s", p, end.Run)}
+	if end.Reproduces != "" {
+		return append([]string{fmt.Sprintf("%s reproduce %s --report %s", p, end.Reproduces, end.Run)}, next...)
+	}
 	if n := end.Counters.Steps; n > 0 {
 		if end.Completed() {
 			n = min(2, n) // the last holds only the result

@@ -247,7 +247,14 @@ func (e *environments) attempt(ctx context.Context, l *located, id string, n int
 	if err != nil {
 		return nil, err
 	}
-	task := executor.NewTask(bound, study.Isolation)
+	chosen, err := host.ReadWalls(e.getenv).Choose(s, bound)
+	if err != nil {
+		return nil, err
+	}
+	if chosen == nil {
+		chosen = bound // nothing here carries it out: what is missing is said of the preferred one
+	}
+	task := executor.NewTask(chosen, study.Isolation)
 	p.task, p.blobs = &task, s
 	return p, nil
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // requireEnvironments refuses to execute calls again where that can't be in the recorded
-// environments: as far as the worker within can tell before anything is executed. Of an
-// action with several bindings, the one that will run isn't known.
+// environments, as far as the worker within can tell before anything is executed. Another
+// worker that serves the store may still carry a call out.
 func (a *app) requireEnvironments(ctx context.Context, origin *evidence, planned *reproduce.Planned, own map[string]*schemas.Bound) error {
 	left := map[string]bool{}
 	for _, l := range planned.Left {
@@ -45,23 +45,30 @@ func (a *app) requireEnvironments(ctx context.Context, origin *evidence, planned
 
 // otherEnvironment names the first piece in which this machine's environment of a call differs
 // from the recorded one, or that another binding would carry it out: "" where none does,
-// and where that can't be known.
+// and where the record doesn't say in which it was.
 func (a *app) otherEnvironment(ctx context.Context, origin *evidence, c *reproduce.Call, own *schemas.Bound) (string, error) {
 	study, bound, err := pinnedAction(ctx, origin.Store, c.Of.Run, c.Action)
 	if err != nil {
 		return "", err
 	}
+	if own != nil {
+		bound = own
+	}
+	walls := host.ReadWalls(a.getenv)
+	if bound, err = walls.Choose(origin.Store, bound); err != nil {
+		return "", err
+	}
 	switch {
-	case own != nil && own.Binding != c.Ran():
+	case bound == nil || bound.Binding != c.Ran():
 		return "binding", nil
-	case !c.Last.Binding.IsZero() || c.Last.Environment.IsZero():
+	case c.Last.Environment.IsZero():
 		return "", nil
 	}
 	was, err := readEnvironment(ctx, origin.Store, c.Last.Environment)
 	if err != nil {
 		return "", err
 	}
-	now, err := host.ReadWalls(a.getenv).Environment(ctx, origin.Store, executor.NewTask(bound, study.Isolation))
+	now, err := walls.Environment(ctx, origin.Store, executor.NewTask(bound, study.Isolation))
 	if err != nil {
 		return "", err
 	}

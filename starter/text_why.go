@@ -33,7 +33,11 @@ func passedOverWords(o record.PassedOver) string {
 func (p *textPrinter) why(m whyMessage) {
 	head := fmt.Sprintf("call %s of run %s, %s: ", m.Call, m.Run, m.Action)
 	if m.Reused != nil {
-		p.printf("%s%s\n", p.bold.Render(head), p.good.Render(fmt.Sprintf("reused from call %s of run %s", m.Reused.Call, m.Reused.ID)))
+		from := fmt.Sprintf("reused from call %s of run %s", m.Reused.Call, m.Reused.ID)
+		if m.Rewound {
+			from += ", before its reset"
+		}
+		p.printf("%s%s\n", p.bold.Render(head), p.good.Render(from))
 		p.block(callColumn, fmt.Sprintf("Nothing that counts differs. It was executed %s and took %s.", localTime(m.Reused.Started), duration(m.SavedSeconds)), unstyled)
 	} else {
 		p.printf("%s%s\n", p.bold.Render(head), m.Outcome)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,7 @@ type whyMessage struct {
 	Said    string `json:"said,omitempty"` // what the study or the action says, where that is the reason
 
 	Reused       *record.Reused      `json:"reused,omitempty"`
+	Rewound      bool                `json:"rewound,omitempty"` // what is reused is of this run, from before a reset
 	SavedSeconds float64             `json:"saved_seconds,omitempty"`
 	PassedOver   []record.PassedOver `json:"passed_over,omitempty"`
 	Nearest      *record.Reused      `json:"nearest,omitempty"` // the earlier execution that came nearest
@@ -227,7 +229,9 @@ func (w *inquiry) why(ctx context.Context) (*whyMessage, error) {
 	m.PassedOver = w.at.PassedOver
 	if m.Reused = w.at.Reused; m.Reused != nil {
 		m.Outcome, m.Because, m.SavedSeconds = "reused", becauseEqual, follow.Took(*m.Reused)
-		return m, nil
+		var err error
+		m.Rewound, err = w.rewound(ctx, m.Reused)
+		return m, err
 	}
 	m.Outcome = "executed"
 	switch said := w.study.Reuse; {
@@ -245,6 +249,16 @@ func (w *inquiry) why(ctx context.Context) (*whyMessage, error) {
 		return m, w.compare(ctx, m)
 	}
 	return m, nil
+}
+
+// rewound says whether r is an execution of the same run that is no longer on the line of
+// records that leads to the call: a reset went back from it.
+func (w *inquiry) rewound(ctx context.Context, r *record.Reused) (bool, error) {
+	if r.Run != w.record {
+		return false, nil
+	}
+	links, err := record.Lineage(ctx, w.store, w.proposal)
+	return !slices.ContainsFunc(links, func(l record.Link) bool { return l.Digest == r.Proposal }), err
 }
 
 // readJSON reads a blob of JSON.

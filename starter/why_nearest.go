@@ -88,7 +88,8 @@ func (w *inquiry) imported(ctx context.Context) ([]string, error) {
 
 // nearest is the execution that shares most with what is asked after: that differs in the
 // fewest components, of those in the fewest pieces of them (a parameter, a library); then
-// what may answer comes first, and then what ended last. There is at least one.
+// what may answer comes first, then the call of the same id, as that of a run forked from
+// is, and then what ended last. There is at least one.
 func (w *inquiry) nearest(ctx context.Context, mine reuse.Entry, all []reuse.Entry, answers func(reuse.Entry) bool) reuse.Entry {
 	components := func(e reuse.Entry) int { return len(mine.Components.Differing(e.Components)) }
 	fewest := components(slices.MinFunc(all, func(a, b reuse.Entry) int { return cmp.Compare(components(a), components(b)) }))
@@ -101,16 +102,24 @@ func (w *inquiry) nearest(ctx context.Context, mine reuse.Entry, all []reuse.Ent
 		}
 	}
 	return slices.MinFunc(all, func(a, b reuse.Entry) int {
-		switch {
-		case pieces[a.Reused] != pieces[b.Reused]:
-			return cmp.Compare(pieces[a.Reused], pieces[b.Reused])
-		case answers(a) != answers(b) && answers(a), answers(a) == answers(b) && before(b.Ended, a.Ended):
-			return -1
-		case answers(a) != answers(b) || before(a.Ended, b.Ended):
-			return 1
-		}
-		return 0
+		return cmp.Or(
+			cmp.Compare(pieces[a.Reused], pieces[b.Reused]),
+			first(answers(a), answers(b)),
+			first(a.Call == w.call.ID, b.Call == w.call.ID),
+			first(before(b.Ended, a.Ended), before(a.Ended, b.Ended)),
+		)
 	})
+}
+
+// first orders what has a property before what has not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
 }
 
 // before compares times as records spell them.

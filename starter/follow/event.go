@@ -211,6 +211,8 @@ type End struct {
 	URL      string          `json:"url,omitempty"`
 	Next     []string        `json:"next,omitempty"` // commands to try
 	At       time.Time       `json:"at"`
+	// Reproduces is the run whose calls were executed again, of a reproduction.
+	Reproduces string `json:"reproduces,omitempty"`
 }
 
 // Completed says whether the run ended with a result that has all that the study asks for.

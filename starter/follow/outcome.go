@@ -236,5 +236,6 @@ func (t *tale) standing(status record.Status, at time.Time) *End {
 	return &End{
 		Run: t.id, RunID: t.runID, Status: status, Head: t.head, Counters: counters,
 		Failed: t.failed, Saved: t.saved, Cost: clock.cost(), URL: t.link(), At: at,
+		Reproduces: t.reproduces,
 	}
 }

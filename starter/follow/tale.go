@@ -51,6 +51,8 @@ type tale struct {
 	saved    float64 // seconds
 	end      *End
 	next     string // Temporal run that it continued as
+
+	reproduces string // the run whose calls are executed again
 }
 
 // Turn is a completed planner's turn.
@@ -181,6 +183,9 @@ func (t *tale) started(ctx context.Context, e *historypb.HistoryEvent, at time.T
 	if unread == nil {
 		r.Inputs = rec.Inputs
 		r.Member = rec.Ensemble
+		if rec.Reproduces != nil {
+			t.reproduces = rec.Reproduces.ID
+		}
 		r.Fork, unread = t.contents.fork(ctx, rec)
 	}
 	t.tell(r)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"rlam/activities/builtin"
 	"rlam/activities/executor"
 	"rlam/schemas"
 )
@@ -30,6 +31,16 @@ func (w Walls) executors(c executor.Config, store string) executor.Config {
 		c.Hidden = []string{store}
 	}
 	return c
+}
+
+// Choose is the action with the binding by which a worker of this process would carry it
+// out; nil if it has none of them.
+func (w Walls) Choose(blobs executor.Blobs, b *schemas.Bound) (*schemas.Bound, error) {
+	set, err := executor.New(w.executors(executor.Config{Blobs: blobs, Builtins: builtin.All()}, ""))
+	if err != nil {
+		return nil, err
+	}
+	return set.Choose(b), nil
 }
 
 // Environment is where an attempt of t would run if this process were its worker. blobs
