@@ -18,6 +18,7 @@ import (
 	"rlam/schemas"
 	"rlam/starter/follow"
 	"rlam/worker/host"
+	"rlam/workflows"
 )
 
 func newAncestryCommand(a *app) *cobra.Command {
@@ -87,6 +88,9 @@ func runAncestry(ctx context.Context, a *app, id, storeFlag string) error {
 		var ids []string
 		for _, r := range listed {
 			ids = append(ids, r.Record.ID)
+		}
+		if _, e, err := a.ensembleNamed(ctx, id, storeFlag); err != nil || e != nil {
+			return cmp.Or(err, error(&foreignError{id: id, kind: workflows.EnsembleName}))
 		}
 		return &unknownRunError{id: id, nearest: schemas.Nearest(id, ids)}
 	}
