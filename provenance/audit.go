@@ -23,6 +23,16 @@ func (m *Metric) add(other Metric) {
 	m.Good, m.Total, m.Missing = m.Good+other.Good, m.Total+other.Total, append(m.Missing, other.Missing...)
 }
 
+// addOf counts what was counted of a run, and names it before what is missing there.
+func (m *Metric) addOf(run string, other Metric) {
+	missing := make([]string, len(other.Missing))
+	for i, what := range other.Missing {
+		missing[i] = run + ": " + what
+	}
+	other.Missing = missing
+	m.add(other)
+}
+
 // Whole says whether nothing is missing.
 func (m Metric) Whole() bool { return m.Good == m.Total }
 
@@ -50,11 +60,27 @@ type Metrics struct {
 	Visibility      Metric `json:"failure_visibility"`
 }
 
+// Add counts what was counted of another run, whose name stands before what it lacks.
+func (m *Metrics) Add(run string, other Metrics) {
+	m.Reproducibility.addOf(run, other.Reproducibility)
+	m.Completeness.addOf(run, other.Completeness)
+	m.Visibility.addOf(run, other.Visibility)
+}
+
 // Replayed is what came of replaying the histories of a run's line.
 type Replayed struct {
 	Decisions int    // activities that the code asked for as recorded
 	Total     int    // activities on record
 	Divergent string // the first difference; "" if there is none
+}
+
+// NoMetrics are those of nothing, to which those of runs can be added.
+func NoMetrics() Metrics {
+	return Metrics{
+		Reproducibility: Metric{Counted: "decisions replayed, and outputs and artifacts read again", Missing: []string{}},
+		Completeness:    Metric{Counted: "executions of calls and of planner's turns", Missing: []string{}},
+		Visibility:      Metric{Counted: "failed and lost attempts", Missing: []string{}},
+	}
 }
 
 // Measure computes a run's metrics.
@@ -72,11 +98,8 @@ type Replayed struct {
 // journal know: those whose node in the graph has a type and a message, that the history
 // has an event of, and whose detail can be read.
 func (t *Trace) Measure(ctx context.Context, s store.Store, replayed Replayed) (Metrics, error) {
-	m := Metrics{
-		Reproducibility: Metric{Good: replayed.Decisions, Total: replayed.Total, Counted: "decisions replayed, and outputs and artifacts read again", Missing: []string{}},
-		Completeness:    Metric{Counted: "executions of calls and of planner's turns", Missing: []string{}},
-		Visibility:      Metric{Counted: "failed and lost attempts", Missing: []string{}},
-	}
+	m := NoMetrics()
+	m.Reproducibility.Good, m.Reproducibility.Total = replayed.Decisions, replayed.Total
 	if replayed.Divergent != "" {
 		m.Reproducibility.Missing = append(m.Reproducibility.Missing, replayed.Divergent)
 	}

@@ -89,6 +89,9 @@ func runAncestry(ctx context.Context, a *app, id, storeFlag string) error {
 		for _, r := range listed {
 			ids = append(ids, r.Record.ID)
 		}
+		if _, e, err := a.ensembleNamed(ctx, id, storeFlag); err != nil || e != nil {
+			return cmp.Or(err, error(&foreignError{id: id, kind: workflows.EnsembleName}))
+		}
 		return &unknownRunError{id: id, nearest: schemas.Nearest(id, ids)}
 	}
 	s, err := existingStore(dir)

@@ -32,7 +32,8 @@ know) and failure visibility (failures with type, message, event and detail).
 
 RUN may be any workflow of the server, or a file with a history (JSON as Temporal's
 tools write it, or protobuf): then the history is held against itself, and of a run
-of a study against the store, if that has its records.
+of a study against the store, if that has its records. With --metrics an ensemble's
+members are audited, all that have begun, and what was counted of each is added up.
 
 The exit code is 12 if there is a disagreement, or a metric below 1.`,
 		Example: "  starter audit @last --metrics\n  starter audit history.json",
@@ -56,6 +57,15 @@ type auditMessage struct {
 	Findings     []graph.Finding     `json:"findings"`
 	Notes        []graph.Finding     `json:"notes"`
 	Metrics      *provenance.Metrics `json:"metrics,omitempty"`
+	// Members says of an ensemble how many of its members were audited; nodes, edges,
+	// findings and metrics are then of all of them.
+	Members *auditedMembers `json:"members,omitempty"`
+}
+
+// auditedMembers are how many members of an ensemble were audited, of how many.
+type auditedMembers struct {
+	Counted int `json:"counted"`
+	Of      int `json:"of"`
 }
 
 func (auditMessage) MessageType() string { return "audit" }
@@ -72,19 +82,13 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 		return err
 	}
 	if o.metrics && e.Store == nil {
-		return badUsage("--metrics counts what records and journal hold, and of %q there is only a history (of an ensemble, name a member)", id)
+		return a.auditMembers(ctx, id, o)
 	}
 	m := auditMessage{
 		HistoryAlone: e.Store == nil, Run: e.Trace.ID, Status: e.Trace.Status, Nodes: len(e.Trace.Graph.Nodes), Edges: len(e.Trace.Graph.Edges),
 		Findings: []graph.Finding{}, Notes: []graph.Finding{},
 	}
-	for _, f := range e.Trace.Findings {
-		if provenance.Harmless(f.Name) {
-			m.Notes = append(m.Notes, f)
-		} else {
-			m.Findings = append(m.Findings, f)
-		}
-	}
+	m.sort(e.Trace.Findings)
 	if o.metrics {
 		metrics, err := e.measure(ctx)
 		if err != nil {
@@ -99,9 +103,24 @@ func runAudit(ctx context.Context, a *app, id string, o auditOptions) error {
 	return nil
 }
 
+// sort adds what was found to the findings or to the notes.
+func (m *auditMessage) sort(found []graph.Finding) {
+	for _, f := range found {
+		if provenance.Harmless(f.Name) {
+			m.Notes = append(m.Notes, f)
+		} else {
+			m.Findings = append(m.Findings, f)
+		}
+	}
+}
+
 // audit writes what an audit found.
 func (p *textPrinter) audit(m auditMessage) {
-	p.printf("%s  %s, %s and %s\n", m.Run, m.Status, count(m.Nodes, "node"), count(m.Edges, "edge"))
+	of := ""
+	if m.Members != nil {
+		of = fmt.Sprintf("%s of %s counted: ", thousands(m.Members.Counted), count(m.Members.Of, "member"))
+	}
+	p.printf("%s  %s, %s%s and %s\n", m.Run, m.Status, of, count(m.Nodes, "node"), count(m.Edges, "edge"))
 	for _, f := range m.Findings {
 		p.block(p.bad.Render("✗")+" ", f.String(), unstyled)
 	}

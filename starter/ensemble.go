@@ -142,6 +142,9 @@ func runEnsemble(ctx context.Context, a *app, args []string, o ensembleOptions) 
 	if err != nil {
 		return err
 	}
+	if err := host.CheckDesign(study, d); err != nil {
+		return whereInDesign(d, err)
+	}
 	if !o.run.carry.elsewhere() {
 		if err := checkMachine(ctx, a, study, o.run.actions); err != nil {
 			return err
@@ -209,7 +212,8 @@ func launchEnsembleAs(ctx context.Context, c *connection, s store.Store, study *
 	}
 }
 
-// whereInDesign says of an error of a point where in the design that point stands.
+// whereInDesign says of an error of a point where in the design that point stands. The
+// path that is named so isn't named again.
 func whereInDesign(d *design.Design, err error) error {
 	var at *host.PointError
 	if !errors.As(err, &at) {
@@ -221,6 +225,9 @@ func whereInDesign(d *design.Design, err error) error {
 		lines := make([]string, len(problems))
 		for i, p := range problems {
 			p.File, p.Line, p.Column = "", 0, 0
+			if at.Path >= 0 && p.Pointer == design.PlaceOf(d.Paths[at.Path]).Pointer {
+				p.Pointer = ""
+			}
 			lines[i] = strings.TrimPrefix(p.Error(), ": ")
 		}
 		words = strings.Join(lines, "; ")

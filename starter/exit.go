@@ -32,7 +32,8 @@ const exitHelp = `Exit codes:
    11  a replay diverged from its history
    12  verification failed
    13  a gate refused what the command asked for
-   14  the run ended without a result, or with a partial one
+   14  the run ended without a result, or with a partial one; or a member of an
+       ensemble did not complete
   130  interrupted`
 
 // errInterrupted is the cause of a context that a signal ended.

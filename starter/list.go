@@ -183,7 +183,7 @@ func (l listable) row(ctx context.Context, c *connection, s store.Store) (listed
 		return listedRunOf(ctx, c, s, l.run)
 	}
 	e := l.ensemble.Record
-	row := listedRun{Run: e.ID, Title: e.Title, Status: incomplete}
+	row := listedRun{Run: e.ID, Title: e.Title}
 	var err error
 	if row.Started, err = time.Parse(time.RFC3339Nano, e.Started); err != nil {
 		return row, err
@@ -193,18 +193,24 @@ func (l listable) row(ctx context.Context, c *connection, s store.Store) (listed
 		return row, err
 	}
 	members := standing(r)
-	switch row.Ensemble = &members; {
-	case r.Open:
-		row.Status = follow.Running
-	case members.Completed == members.Members:
-		row.Status = record.Completed
-	}
+	row.Ensemble, row.Status = &members, members.status(r.Open)
 	return row, nil
 }
 
 // incomplete is the status of an ensemble that isn't open, and of which not all members
 // completed.
 const incomplete record.Status = "incomplete"
+
+// status is that of the ensemble as a whole.
+func (p ensembleProgress) status(open bool) record.Status {
+	switch {
+	case open:
+		return follow.Running
+	case p.Completed == p.Members:
+		return record.Completed
+	}
+	return incomplete
+}
 
 func listedRunOf(ctx context.Context, c *connection, s store.Store, r host.ListedRun) (listedRun, error) {
 	row := listedRun{Run: r.Record.ID, Status: unknown}

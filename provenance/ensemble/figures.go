@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"rlam/internal/figure"
+	"rlam/internal/quantity"
 )
 
 // Figure is a plot of one field.
@@ -90,7 +91,7 @@ func fileName(pointer, suffix string, taken map[string]bool) string {
 // titled is an empty plot of a field, with a caption that says of how many members it is.
 func (r *Report) titled(in int, caption string) *plot.Plot {
 	p := plot.New()
-	p.Title.Text = fmt.Sprintf("n = %d of %s", in, plural(r.Members, "member"))
+	p.Title.Text = fmt.Sprintf("n = %d of %s", in, quantity.Of(r.Members, "member"))
 	if in < r.Members {
 		p.Title.Text += fmt.Sprintf("; %d without this result", r.Members-in)
 	}

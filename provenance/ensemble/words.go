@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rlam/internal/quantity"
 )
 
 // Name is a field's pointer, or a word for the whole.
@@ -161,21 +163,13 @@ func (c Cut) Words() string {
 	}
 	switch c.What {
 	case "items":
-		return fmt.Sprintf("%s: the first %d items have statistics, and %d more have none (the longest of %s)", where, c.Kept, c.Of-c.Kept, plural(c.Members, "result"))
+		return fmt.Sprintf("%s: the first %d items have statistics, and %d more have none (the longest of %s)", where, c.Kept, c.Of-c.Kept, quantity.Of(c.Members, "result"))
 	case "depth":
-		return fmt.Sprintf("%s: what is below is compared as a whole (in %s)", where, plural(c.Members, "result"))
+		return fmt.Sprintf("%s: what is below is compared as a whole (in %s)", where, quantity.Of(c.Members, "result"))
 	case "groups":
 		return fmt.Sprintf("the design has %d points, and at most %d have statistics of their own: the CSV has every member", c.Of, mostGroups)
 	}
 	return fmt.Sprintf("%d of %d fields have statistics, those that most results have; %d more have none", c.Kept, c.Of, c.Of-c.Kept)
-}
-
-// plural is a number of things.
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // Sequence is a plan on one line.

@@ -64,6 +64,21 @@ func newVarier(base *schemas.LoadedStudy, d *design.Design) (*varier, error) {
 	return v, nil
 }
 
+// CheckDesign judges a study at every point of a design, as [LaunchEnsemble] does before it
+// starts anything, but without a server. Its errors are of type *[PointError].
+func CheckDesign(base *schemas.LoadedStudy, d *design.Design) error {
+	v, err := newVarier(base, d)
+	if err != nil {
+		return err
+	}
+	for i := range d.Points {
+		if _, err := v.at(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readPlan reads the study's plan, once.
 func (v *varier) readPlan() error {
 	if v.plan != nil {
