@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"rlam/activities/planner"
-	"rlam/internal/store"
 	"rlam/schemas"
 	"rlam/starter/follow"
 	"rlam/worker/host"
@@ -82,19 +81,12 @@ func runActionsRun(ctx context.Context, a *app, name string, o repeatOptions) er
 	if err != nil {
 		return err
 	}
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, s, err := a.connectWithStore(ctx, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	s, err := store.OpenFolder(dir)
-	if err != nil {
-		return err
-	}
+	dir := s.Dir()
 	launch := host.LaunchOptions{ID: o.id, TaskQueue: o.taskQueue, StoreDir: dir, Plan: plan, SearchAttributes: c.searchAttributes(ctx)}
 	if launch.TaskQueue == "" {
 		launch.TaskQueue = host.DefaultTaskQueue(dir)

@@ -81,6 +81,26 @@ func (c *connection) follower(id string, s store.Store) follow.Follower {
 	return follow.Follower{Client: c.client, Contents: follow.Contents{Store: s}, ID: id, URL: c.server.RunURL}
 }
 
+// connectWithStore connects to the server and opens the store that runs are to be kept in,
+// making it if there is none; storeDir is the value of --store. The caller closes the
+// connection.
+func (a *app) connectWithStore(ctx context.Context, storeDir string) (*connection, *store.Folder, error) {
+	dir, err := a.storeDir(storeDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := a.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := store.OpenFolder(dir)
+	if err != nil {
+		c.close()
+		return nil, nil, err
+	}
+	return c, s, nil
+}
+
 // existingStore opens the store in dir, if there is one. It makes none.
 func existingStore(dir string) (*store.Folder, error) {
 	if _, err := os.Stat(filepath.Join(dir, "format")); err != nil {

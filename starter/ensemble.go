@@ -150,19 +150,12 @@ func runEnsemble(ctx context.Context, a *app, args []string, o ensembleOptions) 
 			return err
 		}
 	}
-	dir, err := a.storeDir(o.run.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, s, err := a.connectWithStore(ctx, o.run.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	s, err := store.OpenFolder(dir)
-	if err != nil {
-		return err
-	}
+	dir := s.Dir()
 	launch := host.EnsembleOptions{
 		LaunchOptions: host.LaunchOptions{ID: o.run.id, StoreDir: dir, Actions: o.run.actions, SearchAttributes: c.searchAttributes(ctx)},
 		Design:        d, Repeats: o.runs, Parallel: atOnce(o.parallel),

@@ -91,19 +91,12 @@ func runRun(ctx context.Context, a *app, path string, o runOptions) error {
 			return err
 		}
 	}
-	dir, err := a.storeDir(o.store)
-	if err != nil {
-		return err
-	}
-	c, err := a.connect(ctx)
+	c, s, err := a.connectWithStore(ctx, o.store)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	s, err := store.OpenFolder(dir)
-	if err != nil {
-		return err
-	}
+	dir := s.Dir()
 	launch := host.LaunchOptions{ID: o.id, StoreDir: dir, Actions: o.actions, SearchAttributes: c.searchAttributes(ctx)}
 	return c.carry(ctx, s, dir, o.carry, func(queue string) (started, error) {
 		launch.TaskQueue = queue
