@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -181,16 +182,26 @@ func (o *forkOptions) read() (host.ForkOptions, error) {
 		return f, refusal(err)
 	}
 	for _, in := range f.Changes.Inputs {
-		if _, err := os.Stat(in.File); err != nil {
-			return f, badUsage("--input %s=%s: %w", in.Name, in.File, err)
+		if err := namesFile("--input "+in.Name+"="+in.File, in.File); err != nil {
+			return f, err
 		}
 	}
-	if f.Changes.Policy != "" {
-		if _, err := os.Stat(f.Changes.Policy); err != nil {
-			return f, badUsage("--policy %s: %w", f.Changes.Policy, err)
-		}
+	if policy := f.Changes.Policy; policy != "" {
+		return f, namesFile("--policy "+policy, policy)
 	}
 	return f, nil
+}
+
+// namesFile refuses a flag that names no file.
+func namesFile(flag, file string) error {
+	_, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return badUsage("%s: there is no file %q; name the one to take instead", flag, file)
+	case err != nil:
+		return badUsage("%s: %w", flag, err)
+	}
+	return nil
 }
 
 // refusal gives the errors of a change that can't be made their exit codes.
