@@ -26,6 +26,7 @@ type textPrinter struct {
 	live         bool      // there is a terminal, and a line of it may be written anew
 	liveLine     bool      // such a line stands, without its end
 	progressSaid time.Time // of an ensemble, last
+	progressLine string    // the line of progress that was said last
 }
 
 // underWay is an attempt that was handed out.

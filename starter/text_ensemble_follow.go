@@ -15,12 +15,12 @@ func (p *textPrinter) member(m memberMessage) {
 	if m.Status == record.Completed {
 		return
 	}
-	words := strings.ReplaceAll(string(m.Status), "_", " ")
+	varied := ""
 	if len(m.Varied) > 0 {
-		words += " (" + ensemble.Label(m.Varied) + ")"
+		varied = ensemble.Label(m.Varied)
 	}
 	p.clearLive()
-	p.mark(p.bad, "✗", m.Run, "", words)
+	p.mark(p.bad, "✗", m.Run, strings.ReplaceAll(string(m.Status), "_", " "), varied)
 }
 
 // saidEvery is how often progress is said where there is no terminal to rewrite a line of.
@@ -35,8 +35,9 @@ func (p *textPrinter) ensembleProgress(m ensembleProgress) {
 		p.liveLine = true
 		return
 	}
-	if now := time.Now(); now.Sub(p.progressSaid) >= saidEvery || m.Running+m.Waiting == 0 {
-		p.progressSaid = now
+	done := m.Running+m.Waiting == 0
+	if now := time.Now(); now.Sub(p.progressSaid) >= saidEvery || done && line != p.progressLine {
+		p.progressSaid, p.progressLine = now, line
 		p.printf("%s\n", oneLine(line, p.width))
 	}
 }
