@@ -121,18 +121,25 @@ func verifyBundle(b testing.TB, file string) {
 
 // peakHeap is the most bytes that are in use on the heap while do is under way.
 func peakHeap(b testing.TB, do func()) uint64 {
+	var m runtime.MemStats
+	return peakOf(b, do, func() uint64 {
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	})
+}
+
+// peakOf is the most that is read while do is under way and the heap is often cleared.
+func peakOf(b testing.TB, do func(), read func() uint64) uint64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	runtime.GC()
 	ctx, stop := context.WithCancel(b.Context())
 	most := make(chan uint64)
 	go func() {
-		var m runtime.MemStats
 		var top uint64
 		tick := time.NewTicker(20 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			runtime.ReadMemStats(&m)
-			top = max(top, m.HeapAlloc)
+			top = max(top, read())
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
