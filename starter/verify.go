@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -92,6 +93,9 @@ func runVerify(ctx context.Context, a *app, path string, o verifyOptions) error 
 		}
 	}
 	b, archive, err := verify.Open(ctx, path, bundle.Limits{})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is no file %q: name a bundle, such as starter export RUN -o run.zip writes", path)
+	}
 	if err != nil {
 		return &codedError{code: exitNotFound, err: err}
 	}
